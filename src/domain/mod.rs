@@ -1,0 +1,5 @@
+//! The core: what a payment is and what happens to it next. No I/O, no clock, no chance, no serde;
+//! imports nothing of ours (`tests/tidy.rs` holds it to that).
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod money;
