@@ -1,3 +1,6 @@
 //! The payment worker behind a CRM's Amazon Pay checkout; see ARCHITECTURE.md for the map.
+//!
+//! Reading order: [`domain`].
 
 pub mod domain;
+pub mod ports;

@@ -2,4 +2,12 @@
 //! imports nothing of ours (`tests/tidy.rs` holds it to that).
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod command;
+pub mod decline;
+pub mod gateway;
+pub mod ids;
+pub mod merchant;
 pub mod money;
+pub mod payment;
+pub mod policy;
+pub mod reference;

@@ -1,0 +1,293 @@
+//! Amazon as the core sees it, whichever API a merchant account speaks: what is asked (effects)
+//! and what is answered (views and faults). Adapters translate; they decide nothing.
+
+use super::ids::{AuthorizationId, CaptureId, OperationKey, ReferenceId};
+use super::money::Money;
+
+/// A call to be made at Amazon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Fix the total and the seller's attributes of a reference in Draft.
+    SetDetails(SetDetails),
+    /// Open the reference.
+    Confirm(ReferenceId),
+    /// Authorize, perhaps capture in the same call. Moves money.
+    Authorize(Authorize),
+    /// Read the reference.
+    ReadReference(ReferenceId),
+    /// Of these authorizations, read the one that bears our key.
+    FindAuthorization {
+        /// What Amazon lists on the reference.
+        ids: Vec<AuthorizationId>,
+        /// Our key.
+        key: OperationKey,
+    },
+    /// Read one authorization.
+    ReadAuthorization(AuthorizationId),
+    /// Capture an open authorization. Moves money.
+    Capture(Capture),
+    /// Read one capture.
+    ReadCapture(CaptureId),
+    /// Give an open authorization back.
+    CloseAuthorization(AuthorizationId),
+    /// Close the reference for new authorizations.
+    CloseReference(ReferenceId),
+}
+
+impl Effect {
+    /// Whether money may move once the call has left this process.
+    #[must_use]
+    pub const fn moves_money(&self) -> bool {
+        match self {
+            Effect::Authorize(_) | Effect::Capture(_) => true,
+            Effect::SetDetails(_)
+            | Effect::Confirm(_)
+            | Effect::ReadReference(_)
+            | Effect::FindAuthorization { .. }
+            | Effect::ReadAuthorization(_)
+            | Effect::ReadCapture(_)
+            | Effect::CloseAuthorization(_)
+            | Effect::CloseReference(_) => false,
+        }
+    }
+
+    /// Its name in journal, logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Effect::SetDetails(_) => "set_details",
+            Effect::Confirm(_) => "confirm",
+            Effect::Authorize(_) => "authorize",
+            Effect::ReadReference(_) => "read_reference",
+            Effect::FindAuthorization { .. } => "find_authorization",
+            Effect::ReadAuthorization(_) => "read_authorization",
+            Effect::Capture(_) => "capture",
+            Effect::ReadCapture(_) => "read_capture",
+            Effect::CloseAuthorization(_) => "close_authorization",
+            Effect::CloseReference(_) => "close_reference",
+        }
+    }
+}
+
+/// The seller's attributes of a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetDetails {
+    /// Which reference.
+    pub reference: ReferenceId,
+    /// Its total.
+    pub total: Money,
+    /// The CRM's id of what is paid.
+    pub seller_order_id: String,
+    /// The name of the store.
+    pub store_name: Option<String>,
+    /// Custom information.
+    pub custom_information: Option<String>,
+}
+
+/// The money call of an epoch: every parameter frozen by the intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorize {
+    /// Which reference.
+    pub reference: ReferenceId,
+    /// Our deterministic key.
+    pub key: OperationKey,
+    /// How much.
+    pub amount: Money,
+    /// Capture in the same call.
+    pub capture_now: bool,
+    /// Decide at once instead of within a day.
+    pub synchronous: bool,
+    /// On the buyer's statement; only with `capture_now`.
+    pub soft_descriptor: Option<String>,
+    /// The authorization note.
+    pub note: Option<String>,
+}
+
+/// A capture on an open authorization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// Which authorization.
+    pub authorization: AuthorizationId,
+    /// Our deterministic key.
+    pub key: OperationKey,
+    /// How much.
+    pub amount: Money,
+    /// On the buyer's statement.
+    pub soft_descriptor: Option<String>,
+}
+
+/// State of a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceState {
+    /// Not confirmed yet.
+    Draft,
+    /// Takes authorizations.
+    Open,
+    /// Waits for the buyer to mend the payment method.
+    Suspended,
+    /// Takes no new authorizations, for good.
+    Closed,
+    /// Canceled, for good.
+    Canceled,
+    /// A word that we do not know.
+    Other,
+}
+
+/// A reference as Amazon shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceView {
+    /// Its state.
+    pub state: ReferenceState,
+    /// Amazon's reason for the state.
+    pub reason: Option<String>,
+    /// Its total, where it was set.
+    pub total: Option<Money>,
+    /// What keeps it from being confirmed.
+    pub constraints: Vec<String>,
+    /// Its authorizations.
+    pub authorizations: Vec<AuthorizationId>,
+    /// Whether strong customer authentication is still asked for.
+    pub authentication_required: bool,
+}
+
+/// State of an authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizationState {
+    /// Not decided.
+    Pending,
+    /// Approved, not captured.
+    Open,
+    /// Refused.
+    Declined,
+    /// Over: captured, expired or given back; the reason says which.
+    Closed,
+    /// A word that we do not know.
+    Other,
+}
+
+/// An authorization as Amazon shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationView {
+    /// Amazon's id.
+    pub id: AuthorizationId,
+    /// The key that it was asked for under, empty where Amazon leaves it out.
+    pub key: String,
+    /// Its state.
+    pub state: AuthorizationState,
+    /// Amazon's reason for the state.
+    pub reason: Option<String>,
+    /// How much was authorized.
+    pub amount: Option<Money>,
+    /// Its captures.
+    pub captures: Vec<CaptureId>,
+}
+
+/// State of a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureState {
+    /// Not decided.
+    Pending,
+    /// The money moved.
+    Completed,
+    /// Refused.
+    Declined,
+    /// Moved and refunded or disputed since.
+    Closed,
+    /// A word that we do not know.
+    Other,
+}
+
+/// A capture as Amazon shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureView {
+    /// Amazon's id.
+    pub id: CaptureId,
+    /// Its state.
+    pub state: CaptureState,
+    /// Amazon's reason for the state.
+    pub reason: Option<String>,
+    /// How much.
+    pub amount: Option<Money>,
+    /// How much of it was refunded.
+    pub refunded: Option<Money>,
+}
+
+/// An answer that is no fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The reference after details were set, or as it was read.
+    Reference(ReferenceView),
+    /// Nothing to say but yes.
+    Done,
+    /// An authorization, made or read.
+    Authorization(AuthorizationView),
+    /// None of the authorizations bears our key.
+    NotFound,
+    /// A capture, made or read.
+    Capture(CaptureView),
+}
+
+/// Why there is no such answer, by what may be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused before execution by a quota; says nothing about an earlier try.
+    Throttled {
+        /// Amazon's hint, in milliseconds.
+        retry_after_ms: Option<i64>,
+    },
+    /// The request never left: nothing can have happened.
+    NotSent,
+    /// Amazon answered that it failed (5xx): what happened inside is not known.
+    Unavailable {
+        /// Amazon's code or the HTTP status.
+        code: String,
+    },
+    /// Sent, and no whole answer came back.
+    Unknown,
+    /// Keys, tokens or the account are refused.
+    Credentials {
+        /// Amazon's code.
+        code: String,
+    },
+    /// Amazon's business answer: no.
+    Refused {
+        /// Amazon's code.
+        code: String,
+    },
+    /// An answer that is not in any table.
+    Unexpected {
+        /// What can be told of it without leaking anything.
+        detail: String,
+    },
+}
+
+impl Fault {
+    /// Whether the call may have had its effect in spite of this fault.
+    #[must_use]
+    pub const fn leaves_unknown(&self) -> bool {
+        match self {
+            Fault::Unavailable { .. } | Fault::Unknown | Fault::Unexpected { .. } => true,
+            Fault::Throttled { .. }
+            | Fault::NotSent
+            | Fault::Credentials { .. }
+            | Fault::Refused { .. } => false,
+        }
+    }
+
+    /// Its name in journal, logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Fault::Throttled { .. } => "throttled",
+            Fault::NotSent => "not_sent",
+            Fault::Unavailable { .. } => "unavailable",
+            Fault::Unknown => "unknown",
+            Fault::Credentials { .. } => "credentials",
+            Fault::Refused { .. } => "refused",
+            Fault::Unexpected { .. } => "unexpected",
+        }
+    }
+}
+
+/// What a call came to.
+pub type Reply = Result<Answer, Fault>;

@@ -1,0 +1,223 @@
+//! What a refusal and a look at the reference mean: "already so" may well be our own earlier
+//! success, so Amazon is asked for our own key before anything is judged.
+
+use super::decide::{
+    Next, Run, Wait, authorization_key, authorize, decline, prepare, read_reference, transient,
+    unexpected,
+};
+use super::state::{DeadLetterReason, Exposure, Payment, Phase};
+use crate::domain::decline::{Decline, FieldError, RejectionCode};
+use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
+use crate::domain::policy::Policy;
+
+/// Look-ups in one run before it is let go: Amazon contradicts itself, time may help.
+const LOOKUPS_MAX: u32 = 4;
+
+/// Amazon's business "no" to a call.
+pub(super) fn on_refused(
+    payment: &mut Payment,
+    run: &mut Run,
+    effect: &Effect,
+    code: &str,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    if let Effect::CloseAuthorization(_) = effect {
+        // Closed already, by whomever: there is nothing left to give back.
+        let told = payment.decline.take().unwrap_or_else(Decline::processing_failure);
+        return decline(payment, run, "authorization_over", told);
+    }
+    match code {
+        "InvalidOrderReferenceId" | "InvalidBillingAgreementId" => {
+            let message = "Amazon does not know this reference for this merchant account";
+            reject(payment, run, RejectionCode::UnknownReference, "amazonOrderId", message)
+        }
+        "OrderReferenceNotModifiable"
+        | "InvalidOrderReferenceStatus"
+        | "DuplicateRequest"
+        | "DuplicateReferenceId"
+        | "TransactionAmountExceeded"
+        | "TransactionCountExceeded"
+        | "ConstraintsExist"
+        | "InvalidAuthorizationStatus"
+        | "InvalidTransactionId" => {
+            if effect.moves_money() && is_word(code) {
+                // The business answer to this very call: nothing moved under this key.
+                payment.exposure = Exposure::Clear;
+            }
+            run.cause = Some(code.to_owned());
+            look(payment, run, effect, now, policy)
+        }
+        "PaymentMethodNotUpdated" => {
+            decline(payment, run, "method_not_updated", Decline::invalid_payment_method(code))
+        }
+        "CurrencyMismatch" | "CurrencyUnsupported" | "InvalidCaptureStatus" => {
+            decline(payment, run, "refused_object", Decline::of_object(code))
+        }
+        other => unexpected(payment, format!("{} refused: {other}", effect.name())),
+    }
+}
+
+/// A refusal that Amazon only gives when it has no such call on its books: ids are looked up
+/// before states and amounts are checked. The duplicates say the contrary.
+fn is_word(code: &str) -> bool {
+    !matches!(code, "DuplicateRequest" | "DuplicateReferenceId" | "InvalidTransactionId")
+}
+
+fn look(payment: &mut Payment, run: &mut Run, effect: &Effect, now: i64, policy: &Policy) -> Next {
+    run.lookups += 1;
+    if run.lookups > LOOKUPS_MAX {
+        return transient(payment, run, now, policy);
+    }
+    if let (Effect::Capture(_), Some(id)) = (effect, payment.authorization_id.clone()) {
+        // The authorization lists its captures; ours is among them or there is none.
+        payment.phase = Phase::CapturePending;
+        return Next::Call(Effect::ReadAuthorization(id));
+    }
+    payment.phase = Phase::LookingUp;
+    read_reference(payment)
+}
+
+/// The reference as it is.
+pub(super) fn on_reference(
+    payment: &mut Payment,
+    run: &mut Run,
+    view: ReferenceView,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    let ids = view.authorizations.clone();
+    run.seen = Some(view);
+    if ids.is_empty() {
+        on_not_found(payment, run, now, policy)
+    } else {
+        Next::Call(Effect::FindAuthorization { ids, key: authorization_key(payment) })
+    }
+}
+
+/// The reference shows no authorization under our key.
+pub(super) fn on_not_found(
+    payment: &mut Payment,
+    run: &mut Run,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    let Some(view) = run.seen.clone() else {
+        return unexpected(payment, "no reference was read".to_owned());
+    };
+    match view.state {
+        ReferenceState::Closed | ReferenceState::Canceled => {
+            let word = view.reason.as_deref().unwrap_or("Closed");
+            decline(payment, run, "reference_over", Decline::reference_over(word))
+        }
+        ReferenceState::Other => unexpected(payment, "a reference in an unknown state".to_owned()),
+        ReferenceState::Draft | ReferenceState::Open | ReferenceState::Suspended
+            if run.last_look =>
+        {
+            // A look that does not show it yet proves nothing.
+            let detail = "Amazon shows no authorization under our key, yet".to_owned();
+            Next::Settle(Wait::Operator(DeadLetterReason::UnknownOutcome, detail))
+        }
+        ReferenceState::Draft => on_draft(payment, run, &view, now, policy),
+        ReferenceState::Open => on_open(payment, run, &view, now, policy),
+        ReferenceState::Suspended => on_suspended(payment, run, &view),
+    }
+}
+
+fn on_draft(
+    payment: &mut Payment,
+    run: &mut Run,
+    view: &ReferenceView,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    let cause = run.cause.take();
+    if cause.as_deref() == Some("ConstraintsExist")
+        && let Some(constraint) = view.constraints.first()
+    {
+        return decline(payment, run, "constraint", Decline::constraint(constraint));
+    }
+    if !payment.owns_reference {
+        let word = Decline::reference_over("Draft");
+        return decline(payment, run, "order_not_confirmed", word);
+    }
+    run.lookups += 1;
+    if run.lookups > LOOKUPS_MAX {
+        return transient(payment, run, now, policy);
+    }
+    prepare(payment)
+}
+
+fn on_open(
+    payment: &mut Payment,
+    run: &mut Run,
+    view: &ReferenceView,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    if view.authentication_required {
+        let required = Decline::authentication_required("PaymentAuthenticationRequired");
+        return decline(payment, run, "authentication", required);
+    }
+    if payment.owns_reference {
+        match view.total {
+            Some(total) if total != payment.amount => {
+                let message = "the reference was confirmed with another total";
+                return reject(payment, run, RejectionCode::Conflict, "amount", message);
+            }
+            Some(total) => payment.confirmed_total = Some(total),
+            None => {}
+        }
+    }
+    match run.cause.take().as_deref() {
+        Some(code @ ("TransactionAmountExceeded" | "TransactionCountExceeded")) => {
+            decline(payment, run, "over_allowance", Decline::of_object(code))
+        }
+        Some("DuplicateRequest" | "DuplicateReferenceId") => {
+            payment.exposure = Exposure::Sent;
+            unexpected(payment, "our key is on Amazon's books for something else".to_owned())
+        }
+        _ => {
+            run.lookups += 1;
+            if run.lookups > LOOKUPS_MAX {
+                return transient(payment, run, now, policy);
+            }
+            authorize(payment)
+        }
+    }
+}
+
+fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
+    match payment.reference.clone() {
+        // The buyer may have chosen another method in the widgets: confirming again tells.
+        Some(reference) if !run.reconfirmed => {
+            run.reconfirmed = true;
+            payment.phase = Phase::Confirming;
+            Next::Call(Effect::Confirm(reference))
+        }
+        Some(_) | None => {
+            let word = view.reason.as_deref().unwrap_or("Suspended");
+            decline(payment, run, "suspended", Decline::invalid_payment_method(word))
+        }
+    }
+}
+
+/// The message that opened the epoch is not acceptable. Once anything was published in the epoch,
+/// that is a hard decline; while money may have moved, it is a matter for an operator.
+fn reject(
+    payment: &mut Payment,
+    run: &mut Run,
+    code: RejectionCode,
+    field: &str,
+    message: &str,
+) -> Next {
+    if payment.exposure == Exposure::Sent {
+        return unexpected(payment, message.to_owned());
+    }
+    let errors = vec![FieldError::new(field, message)];
+    if payment.published_in_epoch {
+        return decline(payment, run, "rejected_late", Decline::rejected(code, errors));
+    }
+    run.rule = "rejected";
+    Next::Reject(code, errors)
+}

@@ -1,0 +1,488 @@
+//! A payment: everything that is known about it, in memory and in its row.
+
+use crate::domain::command::{Asker, AuthorizationMode, CaptureMode, PaymentKey, Sale, Texts};
+use crate::domain::decline::Decline;
+use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
+use crate::domain::money::Money;
+
+macro_rules! phases {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+        /// Where a payment stands.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Phase { $($(#[$doc])* $name),+ }
+
+        impl Phase {
+            /// Every phase.
+            pub const ALL: &'static [Phase] = &[$(Phase::$name),+];
+            /// The one word for it in rows, journal and metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Phase::$name => $word),+ }
+            }
+            /// Reads [`Phase::as_str`] back.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|phase| phase.as_str() == text)
+            }
+        }
+    };
+}
+
+phases! {
+    /// An upsell that waits for its order to reach an end or rest.
+    WaitingForOrder = "waiting_for_order",
+    /// The reference is read first: it may be in any state.
+    Inspecting = "inspecting",
+    /// Total and attributes are set on the reference.
+    SettingDetails = "setting_details",
+    /// The reference is opened.
+    Confirming = "confirming",
+    /// The money call of the epoch is made or repeated.
+    Authorizing = "authorizing",
+    /// What became of the money call is looked up at Amazon.
+    LookingUp = "looking_up",
+    /// Amazon has not decided about the authorization.
+    AuthorizationPending = "authorization_pending",
+    /// An open authorization is captured.
+    Capturing = "capturing",
+    /// A capture exists and its own state is read.
+    CapturePending = "capture_pending",
+    /// The authorization is given back before a decline is told.
+    ClosingAuthorization = "closing_authorization",
+    /// At rest: authorized, to be captured by a later request.
+    Authorized = "authorized",
+    /// End: the money was captured.
+    Paid = "paid",
+    /// End of the epoch: Amazon said no.
+    Declined = "declined",
+    /// End: it will not happen, though Amazon did not say no.
+    Failed = "failed",
+    /// End: canceled by the CRM or by Amazon.
+    Canceled = "canceled",
+}
+
+impl Phase {
+    /// Accepted, and neither at an end nor at rest.
+    #[must_use]
+    pub const fn in_hand(self) -> bool {
+        match self {
+            Phase::WaitingForOrder
+            | Phase::Inspecting
+            | Phase::SettingDetails
+            | Phase::Confirming
+            | Phase::Authorizing
+            | Phase::LookingUp
+            | Phase::AuthorizationPending
+            | Phase::Capturing
+            | Phase::CapturePending
+            | Phase::ClosingAuthorization => true,
+            Phase::Authorized | Phase::Paid | Phase::Declined | Phase::Failed | Phase::Canceled => {
+                false
+            }
+        }
+    }
+}
+
+/// Whether money may have moved without our knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// No run is open and every money call is accounted for.
+    Clear,
+    /// A run may make the money call; if its worker dies, it counts as sent.
+    Open,
+    /// A money call was sent and Amazon's word is missing.
+    Sent,
+}
+
+/// The result of a payment, as the events name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The money was captured.
+    Paid,
+    /// Authorized and at rest.
+    Authorized,
+    /// Amazon said no.
+    Declined,
+    /// It will not happen.
+    Failed,
+    /// Canceled.
+    Canceled,
+    /// On the way, Amazon decides.
+    PendingAmazon,
+    /// On the way, an operator decides.
+    PendingOperator,
+}
+
+/// Who is waited for, where an outcome is `pending`.
+impl Outcome {
+    /// The contract's result word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Paid => "paid",
+            Outcome::Authorized => "authorized",
+            Outcome::Declined => "declined",
+            Outcome::Failed => "failed",
+            Outcome::Canceled => "canceled",
+            Outcome::PendingAmazon | Outcome::PendingOperator => "pending",
+        }
+    }
+
+    /// Whether a command is done with it (an end or the rest).
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        match self {
+            Outcome::Paid
+            | Outcome::Authorized
+            | Outcome::Declined
+            | Outcome::Failed
+            | Outcome::Canceled => true,
+            Outcome::PendingAmazon | Outcome::PendingOperator => false,
+        }
+    }
+}
+
+/// Why a command lies in the dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadLetterReason {
+    /// The message was not acceptable.
+    Rejected,
+    /// Transient trouble outlasted the budget.
+    Exhausted,
+    /// Amazon never told us; money may have moved.
+    UnknownOutcome,
+    /// Credentials refused, or the merchant account is disabled.
+    Configuration,
+    /// It crashed the worker, alone in hand.
+    Poison,
+}
+
+impl DeadLetterReason {
+    /// Every reason.
+    pub const ALL: [DeadLetterReason; 5] = [
+        DeadLetterReason::Rejected,
+        DeadLetterReason::Exhausted,
+        DeadLetterReason::UnknownOutcome,
+        DeadLetterReason::Configuration,
+        DeadLetterReason::Poison,
+    ];
+
+    /// The contract's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeadLetterReason::Rejected => "rejected",
+            DeadLetterReason::Exhausted => "exhausted",
+            DeadLetterReason::UnknownOutcome => "unknown_outcome",
+            DeadLetterReason::Configuration => "configuration",
+            DeadLetterReason::Poison => "poison",
+        }
+    }
+
+    /// Reads [`DeadLetterReason::as_str`] back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// Sealed bytes as text; only a vault opens them. Its debug form tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub String);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealed(…)")
+    }
+}
+
+/// Who drives a payment at the moment, and until when nobody else may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The worker's id.
+    pub owner: String,
+    /// Milliseconds since the epoch.
+    pub until: i64,
+}
+
+/// The technical side of an epoch: tries, waits and crashes. Never part of a reference.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Effort {
+    /// Runs that ended in transient trouble since the budget began.
+    pub attempt: u32,
+    /// When the budget began, in milliseconds since the epoch.
+    pub since: i64,
+    /// Waits for Amazon's quota since then, which the budget does not count, in milliseconds.
+    pub quota_wait_ms: i64,
+    /// Looks at something pending.
+    pub polls: u32,
+    /// Runs whose worker died.
+    pub crashes: u32,
+    /// Of those, the ones in which it was alone in hand.
+    pub crashes_alone: u32,
+    /// The last fault's name, for people.
+    pub last_fault: Option<String>,
+    /// Since when credentials have been refused, in milliseconds since the epoch.
+    pub refused_since: Option<i64>,
+}
+
+/// What a payment was before an epoch that may still prove unacceptable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prior {
+    /// The reference of the epoch before.
+    pub reference: Option<ReferenceId>,
+    /// Its amount.
+    pub amount: Money,
+    /// Its capture mode.
+    pub capture: CaptureMode,
+    /// How Amazon was asked.
+    pub authorization: AuthorizationMode,
+    /// Its texts.
+    pub texts: Texts,
+    /// The message that opened it.
+    pub opener: Asker,
+    /// Its number.
+    pub epoch: u32,
+    /// Its authorization.
+    pub authorization_id: Option<AuthorizationId>,
+    /// Its total at Amazon.
+    pub confirmed_total: Option<Money>,
+    /// Its decline.
+    pub decline: Option<Decline>,
+    /// What the command told about the buyer.
+    pub personal: Option<Sealed>,
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Which payment, for ever.
+    pub key: PaymentKey,
+    /// Seller account and environment: the name space of references and quotas.
+    pub seller_account: String,
+    /// The buyer's consent; of an upsell, absent until its order is known.
+    pub reference: Option<ReferenceId>,
+    /// Whether the reference is this payment's own (not an upsell on its order's).
+    pub owns_reference: bool,
+    /// How much is asked for.
+    pub amount: Money,
+    /// When it is captured.
+    pub capture: CaptureMode,
+    /// How Amazon is asked.
+    pub authorization: AuthorizationMode,
+    /// Texts carried through.
+    pub texts: Texts,
+    /// The message that opened the epoch.
+    pub opener: Asker,
+    /// What the command told about the buyer, with the consent token.
+    pub personal: Option<Sealed>,
+    /// What Amazon told about the buyer.
+    pub details: Option<Sealed>,
+
+    /// Where it stands.
+    pub phase: Phase,
+    /// Business counter; grows with every new authorization reference.
+    pub epoch: u32,
+    /// Whether this epoch's money call asks for a decision at once. Frozen by the intent.
+    pub synchronous: bool,
+    /// Whether money may have moved without our knowing.
+    pub exposure: Exposure,
+    /// Amazon's authorization of this epoch.
+    pub authorization_id: Option<AuthorizationId>,
+    /// Amazon's capture.
+    pub capture_id: Option<CaptureId>,
+    /// How much was captured.
+    pub captured: Money,
+    /// How much of it was refunded.
+    pub refunded: Money,
+    /// The total that the reference was confirmed with.
+    pub confirmed_total: Option<Money>,
+    /// Epochs of this command that ended in `ProcessingFailure`.
+    pub processing_failures: u32,
+    /// Declines of this authorization's capture.
+    pub capture_declines: u32,
+    /// Why it was declined or failed (or will be, once the authorization is closed).
+    pub decline: Option<Decline>,
+
+    /// Number of the last published event.
+    pub sequence: u32,
+    /// Whether anything was published since the epoch's command.
+    pub published_in_epoch: bool,
+    /// Whether `pending` by Amazon was told in this epoch.
+    pub told_pending_amazon: bool,
+    /// Whether `pending` by the operator was told in this epoch.
+    pub told_pending_operator: bool,
+    /// Event id of the latest result.
+    pub latest_event: Option<String>,
+
+    /// Tries, waits, crashes.
+    pub effort: Effort,
+    /// When somebody must drive it next, in milliseconds since the epoch; none where nobody must.
+    pub due_at: Option<i64>,
+    /// When its reference is to be closed.
+    pub close_reference_at: Option<i64>,
+    /// Why it lies in the dead letters, while it does.
+    pub dead_letter: Option<DeadLetterReason>,
+    /// What it was before this epoch, until something is published in it.
+    pub prior: Option<Box<Prior>>,
+    /// Who drives it.
+    pub lease: Option<Lease>,
+    /// The fencing number: grows with every write.
+    pub version: i64,
+    /// When it was accepted, in milliseconds since the epoch.
+    pub created_at: i64,
+    /// When it was last written.
+    pub updated_at: i64,
+}
+
+impl Payment {
+    /// A payment just accepted: the first epoch, nothing done.
+    #[must_use]
+    pub fn open(sale: Sale, asker: Asker, seller_account: String, now: i64) -> Self {
+        let on_order = matches!(sale.key.subject, super::super::command::Subject::Upsell(..));
+        Self {
+            seller_account,
+            owns_reference: !on_order,
+            phase: if on_order { Phase::WaitingForOrder } else { Phase::SettingDetails },
+            synchronous: sale.authorization.begins_synchronous(),
+            captured: Money::zero(sale.amount.currency()),
+            refunded: Money::zero(sale.amount.currency()),
+            key: sale.key,
+            reference: sale.reference,
+            amount: sale.amount,
+            capture: sale.capture,
+            authorization: sale.authorization,
+            texts: sale.texts,
+            opener: asker,
+            personal: None,
+            details: None,
+            epoch: 1,
+            exposure: Exposure::Clear,
+            authorization_id: None,
+            capture_id: None,
+            confirmed_total: None,
+            processing_failures: 0,
+            capture_declines: 0,
+            decline: None,
+            sequence: 0,
+            published_in_epoch: false,
+            told_pending_amazon: false,
+            told_pending_operator: false,
+            latest_event: None,
+            effort: Effort { since: now, ..Effort::default() },
+            due_at: Some(now),
+            close_reference_at: None,
+            dead_letter: None,
+            prior: None,
+            lease: None,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// A new epoch for the same payment after a soft decline; what it was is kept until something
+    /// is published, because the new command may still prove unacceptable.
+    pub fn reopen(&mut self, sale: Sale, asker: Asker, personal: Option<Sealed>, now: i64) {
+        self.prior = Some(Box::new(Prior {
+            reference: self.reference.clone(),
+            amount: self.amount,
+            capture: self.capture,
+            authorization: self.authorization,
+            texts: self.texts.clone(),
+            opener: self.opener.clone(),
+            epoch: self.epoch,
+            authorization_id: self.authorization_id.take(),
+            confirmed_total: self.confirmed_total,
+            decline: self.decline.take(),
+            personal: self.personal.take(),
+        }));
+        let upsell = matches!(sale.key.subject, super::super::command::Subject::Upsell(..));
+        let same = sale.reference.is_none() || sale.reference == self.reference;
+        if !same {
+            self.confirmed_total = None;
+        }
+        self.phase = if upsell { Phase::WaitingForOrder } else { Phase::Inspecting };
+        self.owns_reference = !upsell;
+        self.reference = sale.reference;
+        self.amount = sale.amount;
+        self.captured = Money::zero(sale.amount.currency());
+        self.refunded = Money::zero(sale.amount.currency());
+        self.capture = sale.capture;
+        self.authorization = sale.authorization;
+        self.texts = sale.texts;
+        self.opener = asker;
+        self.personal = personal;
+        self.synchronous = self.authorization.begins_synchronous();
+        self.begin_epoch();
+        self.processing_failures = 0;
+        self.published_in_epoch = false;
+        self.effort = Effort { since: now, ..Effort::default() };
+        self.due_at = Some(now);
+        self.close_reference_at = None;
+    }
+
+    /// Takes the next number; the last one moved nothing, by Amazon's word.
+    pub fn begin_epoch(&mut self) {
+        self.epoch += 1;
+        self.exposure = Exposure::Clear;
+        self.authorization_id = None;
+        self.capture_id = None;
+        self.capture_declines = 0;
+        self.told_pending_amazon = false;
+        self.told_pending_operator = false;
+    }
+
+    /// Takes back a [`Payment::reopen`] whose command proved unacceptable; false if there is
+    /// nothing to go back to, so that the payment is as if never asked for.
+    pub fn restore(&mut self) -> bool {
+        let Some(prior) = self.prior.take() else { return false };
+        self.reference = prior.reference;
+        self.amount = prior.amount;
+        self.captured = Money::zero(prior.amount.currency());
+        self.refunded = Money::zero(prior.amount.currency());
+        self.capture = prior.capture;
+        self.authorization = prior.authorization;
+        self.texts = prior.texts;
+        self.opener = prior.opener;
+        self.epoch = prior.epoch;
+        self.authorization_id = prior.authorization_id;
+        self.confirmed_total = prior.confirmed_total;
+        self.decline = prior.decline;
+        self.personal = prior.personal;
+        self.phase = Phase::Declined;
+        self.exposure = Exposure::Clear;
+        self.published_in_epoch = true;
+        self.due_at = None;
+        true
+    }
+
+    /// The identity of its row and the subject of its events.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.key.event_subject()
+    }
+
+    /// Accepted, and neither at an end nor at rest.
+    #[must_use]
+    pub const fn in_hand(&self) -> bool {
+        self.phase.in_hand()
+    }
+
+    /// Declined in a way that the buyer or time can mend.
+    #[must_use]
+    pub fn declined_soft(&self) -> bool {
+        self.phase == Phase::Declined && self.decline.as_ref().is_some_and(Decline::is_soft)
+    }
+}
+
+impl AuthorizationMode {
+    /// Whether the first money call asks for a decision at once.
+    #[must_use]
+    pub const fn begins_synchronous(self) -> bool {
+        match self {
+            AuthorizationMode::SyncThenAsync | AuthorizationMode::Sync => true,
+            AuthorizationMode::Async => false,
+        }
+    }
+}
