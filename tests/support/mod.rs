@@ -1,0 +1,35 @@
+//! What the black-box tests stand on: private services, the matrix of brokers and stores, the real
+//! program as processes, its simulator and its queues. Each `tests/<name>/main.rs` takes it in by
+//! `#[path = "../support/mod.rs"] mod support;`. It knows the public contract and nothing else.
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test binary uses all of it")]
+
+pub(crate) mod amqp;
+pub(crate) mod app;
+pub(crate) mod http;
+pub(crate) mod matrix;
+pub(crate) mod process;
+pub(crate) mod services;
+pub(crate) mod sim;
+
+pub(crate) use amqp::Queues;
+pub(crate) use app::{App, AppBuilder};
+pub(crate) use matrix::{Broker, Combination, Store};
+pub(crate) use matrix::{on_every_broker, on_every_combination, on_every_store};
+
+use std::time::Duration;
+
+/// How often a wait looks, and how many times: a bound, so that a test ends, and never what is
+/// asserted. Generous, because the machine may be busy with other tests.
+const LOOKS: usize = 600;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// Looks until there is something, or fails with the name of what did not come.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..LOOKS {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    panic!("it never came: {what}")
+}
