@@ -1,7 +1,10 @@
 //! Merchant accounts, API clients and who is alive: what ingest, worker and the command line share.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
+use super::gateway::Account;
 use super::store::StoreError;
 use super::vault::Sealed;
 use crate::domain::ids::MerchantAccountId;
@@ -47,4 +50,12 @@ pub trait MerchantStore: Send + Sync {
     async fn clients(&self) -> Result<Vec<ApiClient>, StoreError>;
     /// Adds or replaces a client.
     async fn put_client(&self, client: &ApiClient) -> Result<(), StoreError>;
+}
+
+/// Merchant accounts with their secrets opened, kept in memory and at most 5 s old; the store is
+/// looked into before an id is called unknown.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account, or none if there is no such id.
+    async fn account(&self, id: &MerchantAccountId) -> Result<Option<Arc<Account>>, StoreError>;
 }
