@@ -2,5 +2,7 @@
 //!
 //! Reading order: [`domain`].
 
+pub mod adapters;
+pub mod config;
 pub mod domain;
 pub mod ports;

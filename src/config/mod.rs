@@ -1,0 +1,96 @@
+//! Configuration: flags, environment and file become typed values, all mistakes told together.
+//! Nothing here starts, opens or asks anything but the file that it is named.
+
+mod broker;
+pub mod flags;
+mod gateway;
+mod http;
+mod reader;
+mod retry;
+pub mod secrets;
+pub mod settings;
+mod sources;
+mod store;
+mod telemetry;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use broker::Broker;
+pub use flags::Flags;
+pub use gateway::Gateway;
+pub use http::Http;
+pub use retry::Worker;
+pub use secrets::MasterKey;
+pub use sources::{Mistake, Sources};
+pub use store::Database;
+pub use telemetry::{LogFormat, Telemetry};
+
+use reader::Reader;
+
+/// Everything that can be set.
+#[derive(Debug)]
+pub struct Config {
+    /// Folder of what lies on this machine.
+    pub data_dir: PathBuf,
+    /// Where payments lie.
+    pub database: Database,
+    /// Where messages lie.
+    pub broker: Broker,
+    /// The first seals, all open; none where the command needs none.
+    pub master_keys: Vec<MasterKey>,
+    /// How Amazon is reached.
+    pub gateway: Gateway,
+    /// Where the program listens.
+    pub http: Http,
+    /// How the worker works.
+    pub worker: Worker,
+    /// How long work in hand may take to finish at the end.
+    pub shutdown_timeout: Duration,
+    /// Logging and OpenTelemetry.
+    pub telemetry: Telemetry,
+}
+
+/// Whether the command seals or opens anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A master key must be there.
+    MasterKey,
+    /// None is needed.
+    NoKey,
+}
+
+impl Config {
+    /// Reads flags, environment and the file.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn load(flags: Flags, file: Option<&Path>, need: Need) -> Result<Self, Vec<Mistake>> {
+        Self::read(&Sources::gather(flags.0, file), need)
+    }
+
+    /// Reads sources that were gathered.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn read(sources: &Sources, need: Need) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader::new(sources);
+        let data_dir = store::data_dir(&mut reader);
+        let config = Self {
+            database: Database::read(&mut reader, &data_dir),
+            broker: Broker::read(&mut reader),
+            master_keys: secrets::read(&mut reader, need == Need::MasterKey),
+            gateway: Gateway::read(&mut reader),
+            http: Http::read(&mut reader),
+            worker: Worker::read(&mut reader),
+            shutdown_timeout: reader.seconds("SHUTDOWN_TIMEOUT", 25, 1),
+            telemetry: Telemetry::read(&mut reader),
+            data_dir,
+        };
+        let mistakes = reader.mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Logging and OpenTelemetry.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use super::reader::Reader;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// What is logged and measured, and where it goes.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// What is logged.
+    pub filter: String,
+    /// How.
+    pub format: LogFormat,
+    /// Whether traces go out by OTLP.
+    pub traces: bool,
+    /// Whether metrics go out by OTLP.
+    pub metrics: bool,
+}
+
+impl Telemetry {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let filter = reader.parsed("RUST_LOG", |text| match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err("must be directives as info,amazon_pay_worker=debug".to_owned()),
+        });
+        let format = reader.parsed("LOG_FORMAT", |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("must be text or json".to_owned()),
+        });
+        Self {
+            filter: filter.unwrap_or_else(|| "info".to_owned()),
+            format: format.unwrap_or_else(|| {
+                if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json }
+            }),
+            traces: signal(reader, "TRACES"),
+            metrics: signal(reader, "METRICS"),
+        }
+    }
+}
+
+/// Whether a signal goes out, by the standard variables; those that tune it are read by the SDK.
+fn signal(reader: &mut Reader<'_>, signal: &str) -> bool {
+    let on = |name: &str| reader.text(name).is_some();
+    let endpoint =
+        on("OTEL_EXPORTER_OTLP_ENDPOINT") || on(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
+    let disabled = reader.text("OTEL_SDK_DISABLED").is_some_and(|text| text == "true");
+    let none = reader.text(&format!("OTEL_{signal}_EXPORTER")).is_some_and(|text| text == "none");
+    if !endpoint || disabled || none {
+        return false;
+    }
+    let own = format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL");
+    for name in [own.as_str(), "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        let Some(protocol) = reader.text(name) else { continue };
+        if protocol != "http/protobuf" {
+            reader.mistake(name, "must be http/protobuf, the one protocol that is spoken");
+        }
+        break;
+    }
+    true
+}
