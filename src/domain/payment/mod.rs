@@ -6,6 +6,8 @@ pub mod invariants;
 mod lookup;
 pub mod order_gate;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::{
     DeadLetterReason, Effort, Exposure, Lease, Outcome, Payment, Phase, Prior, Sealed,
