@@ -1,0 +1,62 @@
+//! Buyers, where they live, and the tokens by which they logged in.
+
+use std::sync::Arc;
+
+use super::SellerAt;
+use crate::simulator::clock::{HOUR, Millis, SECOND};
+
+/// A postal address, as far as the buyer filled it in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) name: Option<String>,
+    pub(crate) address_line1: Option<String>,
+    pub(crate) address_line2: Option<String>,
+    pub(crate) address_line3: Option<String>,
+    pub(crate) city: Option<String>,
+    pub(crate) state_or_region: Option<String>,
+    pub(crate) postal_code: Option<String>,
+    pub(crate) country_code: Option<String>,
+    pub(crate) phone: Option<String>,
+}
+
+impl Address {
+    /// Where the demo buyer lives.
+    pub(crate) fn demo(name: &str) -> Self {
+        let some = |text: &str| Some(text.to_owned());
+        Self {
+            name: some(name),
+            address_line1: some("1 Main St"),
+            address_line2: None,
+            address_line3: None,
+            city: some("Springfield"),
+            state_or_region: some("IL"),
+            postal_code: some("62701"),
+            country_code: some("US"),
+            phone: some("800-555-0100"),
+        }
+    }
+}
+
+/// A buyer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Buyer {
+    pub(crate) user_id: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) address: Option<Address>,
+}
+
+/// An access token: who logged in, where, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) seller: SellerAt,
+    pub(crate) buyer: Arc<Buyer>,
+    pub(crate) issued: Millis,
+}
+
+impl Token {
+    /// How long the token is good for still.
+    pub(crate) fn seconds_left(&self, now: Millis) -> i64 {
+        (self.issued + HOUR - now) / SECOND
+    }
+}

@@ -1,0 +1,262 @@
+//! Amazon's own books: sellers, objects, plans, timers and every movement of money. They know
+//! nothing of any wire; the APIs word what the books answer. Whatever is due is settled before
+//! anything is asked, in the order in which it fell due, so that one seed gives one history.
+
+mod ageing;
+mod authorization;
+mod buyer;
+mod capture;
+mod ledger;
+mod limits;
+mod order;
+mod plan;
+mod reason;
+mod refund;
+mod seller;
+mod seller_central;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use super::clock::Millis;
+use super::ids::Ids;
+use super::settings::Readings;
+use ageing::Due;
+pub(crate) use authorization::{Authorization, AuthorizationState, AuthorizeAsk};
+pub(crate) use buyer::{Address, Buyer, Token};
+pub(crate) use capture::{Capture, CaptureAsk, CaptureState};
+pub(crate) use ledger::{Entry, Kind as EntryKind};
+pub(crate) use limits::order_fits;
+pub(crate) use order::{Attributes, Constraint, Order, OrderState};
+pub(crate) use plan::{CaptureFate, Ending, Fate, Plan, Step};
+pub(crate) use reason::Reason;
+pub(crate) use refund::{Refund, RefundAsk, RefundKind, RefundState};
+pub(crate) use seller::{Region, Seller, SellerChange};
+
+use crate::domain::money::Money;
+
+/// Sandbox or production: two worlds that know nothing of each other's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Environment {
+    Sandbox,
+    Live,
+}
+
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident of $record:ty as $field:ident),+ $(,)?) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            pub(crate) struct $name(usize);
+
+            impl Index<$name> for Books {
+                type Output = $record;
+                fn index(&self, place: $name) -> &$record {
+                    &self.$field[place.0]
+                }
+            }
+
+            impl IndexMut<$name> for Books {
+                fn index_mut(&mut self, place: $name) -> &mut $record {
+                    &mut self.$field[place.0]
+                }
+            }
+        )+
+    };
+}
+
+places! {
+    /// Where a seller stands in the books.
+    SellerAt of Seller as sellers,
+    /// Where an order reference stands in the books.
+    OrderAt of Order as orders,
+    /// Where an authorization stands in the books.
+    AuthorizationAt of Authorization as authorizations,
+    /// Where a capture stands in the books.
+    CaptureAt of Capture as captures,
+    /// Where a refund stands in the books.
+    RefundAt of Refund as refunds,
+}
+
+/// Whatever has an id of Amazon's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    Order(OrderAt),
+    Authorization(AuthorizationAt),
+    Capture(CaptureAt),
+    Refund(RefundAt),
+}
+
+/// What the books refuse, in no API's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No such object of this seller.
+    Unknown,
+    /// The object belongs to the other environment (reading 8).
+    OtherEnvironment,
+    /// The order reference can no longer be changed.
+    NotModifiable,
+    /// The order reference is not in a state for this.
+    OrderState(OrderState),
+    /// The order reference cannot be confirmed yet.
+    Constraints(Vec<Constraint>),
+    /// A suspended reference was confirmed with the same payment method.
+    MethodNotUpdated,
+    CancelAttempt,
+    CloseAttempt,
+    /// The authorization is not in a state for this.
+    AuthorizationState(AuthorizationState),
+    /// The capture is not in a state to be refunded.
+    NotRefundable,
+    /// Above the allowance: what is used already, what was asked, what is allowed.
+    AmountExceeded {
+        used: Money,
+        asked: Money,
+        allowed: Money,
+    },
+    CountExceeded,
+    CurrencyMismatch,
+    CurrencyUnsupported,
+    /// The reference id again, with other parameters.
+    DuplicateRequest,
+    /// The reference id was used for something else.
+    DuplicateReference,
+    /// The consent token is expired, or not of this buyer.
+    Token,
+}
+
+/// The answer of a call that has a reference id: what it made, or made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made<At> {
+    pub(crate) at: At,
+    pub(crate) repeated: bool,
+}
+
+/// All books.
+pub(crate) struct Books {
+    pub(crate) readings: Readings,
+    pub(crate) ids: Ids,
+    now: Millis,
+    sellers: Vec<Seller>,
+    by_merchant: HashMap<String, SellerAt>,
+    orders: Vec<Order>,
+    authorizations: Vec<Authorization>,
+    captures: Vec<Capture>,
+    refunds: Vec<Refund>,
+    by_id: HashMap<String, Object>,
+    tokens: HashMap<String, Token>,
+    references: HashMap<(SellerAt, Environment, String), Object>,
+    timers: BTreeMap<(Millis, u64), Due>,
+    timers_set: u64,
+    ledger: Vec<Entry>,
+}
+
+impl Books {
+    pub(crate) fn new(ids: Ids, now: Millis) -> Self {
+        Self {
+            readings: Readings::default(),
+            ids,
+            now,
+            sellers: Vec::new(),
+            by_merchant: HashMap::new(),
+            orders: Vec::new(),
+            authorizations: Vec::new(),
+            captures: Vec::new(),
+            refunds: Vec::new(),
+            by_id: HashMap::new(),
+            tokens: HashMap::new(),
+            references: HashMap::new(),
+            timers: BTreeMap::new(),
+            timers_set: 0,
+            ledger: Vec::new(),
+        }
+    }
+
+    /// Amazon's time of what happens now.
+    pub(crate) fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// The object of this id, whosever it is.
+    pub(crate) fn find(&self, id: &str) -> Option<Object> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The order reference that an object belongs to.
+    pub(crate) fn order_of(&self, object: Object) -> OrderAt {
+        match object {
+            Object::Order(at) => at,
+            Object::Authorization(at) => self[at].order,
+            Object::Capture(at) => self[self[at].authorization].order,
+            Object::Refund(at) => self[self[self[at].capture].authorization].order,
+        }
+    }
+
+    /// The object of this id as `seller` sees it in `environment`; the first who calls for an
+    /// order reference binds it to an environment.
+    ///
+    /// # Errors
+    /// It is unknown, another seller's, or of the other environment.
+    pub(crate) fn look_up(
+        &mut self,
+        seller: SellerAt,
+        environment: Environment,
+        id: &str,
+    ) -> Result<Object, Refusal> {
+        let object = self.find(id).ok_or(Refusal::Unknown)?;
+        let order = self.order_of(object);
+        if self[order].seller != seller {
+            return Err(Refusal::Unknown);
+        }
+        if *self[order].environment.get_or_insert(environment) == environment {
+            Ok(object)
+        } else {
+            Err(Refusal::OtherEnvironment)
+        }
+    }
+
+    /// What a reference id was used for, if it was.
+    fn used(&self, order: OrderAt, reference: &str) -> Option<Object> {
+        let key = (self[order].seller, self.environment_of(order), reference.to_owned());
+        self.references.get(&key).copied()
+    }
+
+    fn use_reference(&mut self, order: OrderAt, reference: &str, object: Object) {
+        let key = (self[order].seller, self.environment_of(order), reference.to_owned());
+        self.references.insert(key, object);
+    }
+
+    fn environment_of(&self, order: OrderAt) -> Environment {
+        self[order].environment.unwrap_or(Environment::Sandbox)
+    }
+
+    /// A new id below an order reference: `-A`, `-C` or `-R` and six digits.
+    fn serial(&mut self, order: OrderAt, letter: char) -> String {
+        loop {
+            let serial = self.ids.serial();
+            let id = format!("{}-{letter}{serial}", self[order].id);
+            if !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// The order references of a seller, oldest first.
+    pub(crate) fn orders_of(&self, seller: SellerAt) -> impl Iterator<Item = &Order> {
+        self[seller].orders.iter().map(|at| &self[*at])
+    }
+
+    /// Gives out an access token for a buyer who logged in at a seller's.
+    fn issue_token(&mut self, seller: SellerAt, buyer: &Arc<Buyer>) -> String {
+        let text = self.ids.access_token();
+        let token = Token { seller, buyer: Arc::clone(buyer), issued: self.now };
+        self.tokens.insert(text.clone(), token);
+        text
+    }
+
+    /// The access token of this text, if it is one and has not run out.
+    pub(crate) fn token(&self, text: &str) -> Option<&Token> {
+        self.tokens.get(text).filter(|token| token.seconds_left(self.now) > 0)
+    }
+}

@@ -1,0 +1,101 @@
+//! What a buyer does on a seller's page.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::{Refused, Reply, created, plans, read};
+use crate::simulator::Simulator;
+use crate::simulator::books::{Address, Books, Buyer, Environment, SellerAt};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct BuyerBody {
+    name: Option<String>,
+    email: Option<String>,
+    /// Absent is the demo address, `null` is none: goods that nobody ships.
+    #[serde(deserialize_with = "present")]
+    address: Option<Option<AddressBody>>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AddressBody {
+    name: Option<String>,
+    address_line1: Option<String>,
+    address_line2: Option<String>,
+    address_line3: Option<String>,
+    city: Option<String>,
+    state_or_region: Option<String>,
+    postal_code: Option<String>,
+    country_code: Option<String>,
+    phone: Option<String>,
+}
+
+impl AddressBody {
+    fn address(self, buyer: &str) -> Address {
+        Address {
+            name: self.name.or_else(|| Some(buyer.to_owned())),
+            address_line1: self.address_line1,
+            address_line2: self.address_line2,
+            address_line3: self.address_line3,
+            city: self.city,
+            state_or_region: self.state_or_region,
+            postal_code: self.postal_code,
+            country_code: self.country_code,
+            phone: self.phone,
+        }
+    }
+}
+
+impl BuyerBody {
+    fn buyer(self, books: &mut Books) -> Arc<Buyer> {
+        let name = self.name.unwrap_or_else(|| "Test Buyer".to_owned());
+        let address = match self.address {
+            None => Some(Address::demo(&name)),
+            Some(address) => address.map(|address| address.address(&name)),
+        };
+        let user_id = format!("amzn1.account.{}", books.ids.capitals(28));
+        let email = self.email.unwrap_or_else(|| "buyer@example.com".to_owned());
+        Arc::new(Buyer { user_id, name, email, address })
+    }
+}
+
+/// The seller of this merchant id.
+fn seller(books: &Books, merchant_id: &str) -> Result<SellerAt, Refused> {
+    let found = books.seller(merchant_id);
+    found.ok_or_else(|| Refused::Missing(format!("there is no seller {merchant_id:?}")))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderBody {
+    merchant_id: String,
+    #[serde(default)]
+    buyer: Option<BuyerBody>,
+    #[serde(default)]
+    plan: Value,
+    /// Beyond the contract: binds the reference at once, and gives it that environment's letter.
+    sandbox: Option<bool>,
+}
+
+/// `POST /_sim/order-references`
+pub(super) async fn order_reference(State(simulator): State<Simulator>, body: Bytes) -> Reply {
+    let body: OrderBody = read(&body)?;
+    let plan = plans::read(&body.plan).map_err(Refused::Nonsense)?;
+    let environment =
+        body.sandbox.map(|sandbox| if sandbox { Environment::Sandbox } else { Environment::Live });
+    let mut world = simulator.world();
+    let seller = seller(&world.books, &body.merchant_id)?;
+    let buyer = body.buyer.unwrap_or_default().buyer(&mut world.books);
+    let (at, token) = world.books.leave_order(seller, buyer, plan, environment);
+    let id = &world.books[at].id;
+    created(&json!({"amazonOrderReferenceId": id, "accessToken": token}))
+}

@@ -1,0 +1,236 @@
+//! Trouble on the line, as `/_sim/faults` orders it: which calls it meets, what happens to them.
+//! A fault is drawn before anything is done, so that it can say whether anything is.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::Ids;
+
+/// Which of Amazon's APIs a call is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Api {
+    Mws,
+    V2,
+    #[serde(alias = "profile")]
+    Lwa,
+}
+
+/// What goes wrong. What ends in `After`, and a truncated answer, leaves the effect in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Trouble {
+    /// The connection is closed without an answer.
+    Refuse,
+    ResetBefore,
+    ResetAfter,
+    /// Half of the answer, then the end of the connection.
+    Truncate,
+    Delay,
+    Status,
+    StatusAfter,
+}
+
+/// Which calls a fault meets; what is absent meets all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Match {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<Api>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_id: Option<String>,
+    /// The object itself, or the order reference that it is below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<String>,
+}
+
+/// A call, as far as faults look at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) api: Api,
+    pub(crate) operation: &'a str,
+    pub(crate) merchant_id: &'a str,
+    pub(crate) object_id: &'a str,
+}
+
+impl Match {
+    fn meets(&self, target: &Target<'_>) -> bool {
+        let is = |wanted: &Option<String>, actual: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == actual)
+        };
+        let below = |wanted: &String| {
+            let rest = target.object_id.strip_prefix(wanted.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.api.is_none_or(|api| api == target.api)
+            && is(&self.operation, target.operation)
+            && is(&self.merchant_id, target.merchant_id)
+            && self.object_id.as_ref().is_none_or(below)
+    }
+}
+
+/// One entry of the list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fault {
+    #[serde(default, rename = "match")]
+    matches: Match,
+    fault: Trouble,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
+    /// How often it happens still; without it, for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f64>,
+}
+
+impl Fault {
+    fn check(&self) -> Result<(), String> {
+        let status = self.status.is_none_or(|status| (200..=599).contains(&status));
+        if !status {
+            return Err("status: 200 to 599".to_owned());
+        }
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err("probability: 0 to 1".to_owned());
+        }
+        if self.fault == Trouble::Delay && self.delay_ms.is_none() {
+            return Err("delayMs: needed for a delay".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What happens to one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    pub(crate) delay_ms: u64,
+    pub(crate) trouble: Option<Trouble>,
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+}
+
+impl Ruling {
+    /// Whether the call is carried out at all.
+    pub(crate) fn has_effect(&self) -> bool {
+        match self.trouble {
+            Some(Trouble::Refuse | Trouble::ResetBefore | Trouble::Status) => false,
+            Some(
+                Trouble::ResetAfter | Trouble::Truncate | Trouble::Delay | Trouble::StatusAfter,
+            )
+            | None => true,
+        }
+    }
+
+    /// Whether an answer of the fault's own takes the place of Amazon's.
+    pub(crate) fn answers(&self) -> bool {
+        matches!(self.trouble, Some(Trouble::Status | Trouble::StatusAfter))
+    }
+}
+
+/// The list in force.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    /// Puts `list` in the place of what there was.
+    pub(crate) fn replace(&mut self, list: Vec<Fault>) -> Result<(), String> {
+        for (index, fault) in list.iter().enumerate() {
+            fault.check().map_err(|error| format!("fault {index}: {error}"))?;
+        }
+        self.list = list;
+        Ok(())
+    }
+
+    pub(crate) fn list(&self) -> &[Fault] {
+        &self.list
+    }
+
+    /// What happens to a call: every delay that meets it, and the first other trouble.
+    pub(crate) fn rule(&mut self, target: &Target<'_>, chance: &mut Ids) -> Ruling {
+        let mut ruling = Ruling::default();
+        for fault in &mut self.list {
+            if fault.times == Some(0) || !fault.matches.meets(target) {
+                continue;
+            }
+            if fault.probability.is_some_and(|probability| !chance.happens(probability)) {
+                continue;
+            }
+            if let Some(times) = &mut fault.times {
+                *times -= 1;
+            }
+            ruling.delay_ms = ruling.delay_ms.saturating_add(fault.delay_ms.unwrap_or(0));
+            if fault.fault != Trouble::Delay {
+                ruling.trouble = Some(fault.fault);
+                ruling.status = fault.status.unwrap_or(503);
+                ruling.code.clone_from(&fault.code);
+                break;
+            }
+        }
+        ruling
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: Target<'static> =
+        Target { api: Api::Mws, operation: "Capture", merchant_id: "A1", object_id: "S01-1-2-A3" };
+
+    fn faults(text: &str) -> Faults {
+        let mut faults = Faults::default();
+        faults.replace(serde_json::from_str(text).unwrap()).unwrap();
+        faults
+    }
+
+    fn met(text: &str) -> bool {
+        faults(text).rule(&CALL, &mut Ids::new(1)).trouble.is_some()
+    }
+
+    #[test]
+    fn a_fault_meets_what_it_names_and_whatever_is_below_an_order() {
+        assert!(met(r#"[{"fault":"refuse"}]"#));
+        assert!(met(r#"[{"match":{"objectId":"S01-1-2"},"fault":"refuse"}]"#));
+        assert!(met(r#"[{"match":{"api":"mws","merchantId":"A1"},"fault":"refuse"}]"#));
+        assert!(!met(r#"[{"match":{"objectId":"S01-1-2-A"},"fault":"refuse"}]"#));
+        assert!(!met(r#"[{"match":{"operation":"Authorize"},"fault":"refuse"}]"#));
+        assert!(!met(r#"[{"fault":"refuse","probability":0}]"#));
+    }
+
+    #[test]
+    fn it_happens_as_often_as_told_and_delays_add_up() {
+        let mut faults = faults(
+            r#"[{"fault":"delay","delayMs":5},{"fault":"status","status":500,"times":1},
+                {"fault":"reset_after"}]"#,
+        );
+        let mut chance = Ids::new(1);
+        let first = faults.rule(&CALL, &mut chance);
+        assert_eq!((first.delay_ms, first.status, first.has_effect()), (5, 500, false));
+        let second = faults.rule(&CALL, &mut chance);
+        assert_eq!((second.trouble, second.has_effect()), (Some(Trouble::ResetAfter), true));
+        assert_eq!(faults.list()[1].times, Some(0));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in [r#"[{"fault":"explode"}]"#, r#"[{"match":{"x":1},"fault":"refuse"}]"#] {
+            assert!(serde_json::from_str::<Vec<Fault>>(text).is_err(), "{text}");
+        }
+        for text in [
+            r#"[{"fault":"status","status":42}]"#,
+            r#"[{"fault":"refuse","probability":2}]"#,
+            r#"[{"fault":"delay"}]"#,
+        ] {
+            let list = serde_json::from_str(text).unwrap();
+            assert!(Faults::default().replace(list).is_err(), "{text}");
+        }
+    }
+}
