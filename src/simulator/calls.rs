@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 /// How a call was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answered {
@@ -15,11 +13,11 @@ pub(crate) enum Answered {
 }
 
 /// The calls of one seller, or of all.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Count {
-    calls: BTreeMap<String, u64>,
-    throttled: u64,
-    refused: u64,
+    pub(crate) calls: BTreeMap<String, u64>,
+    pub(crate) throttled: u64,
+    pub(crate) refused: u64,
 }
 
 impl Count {

@@ -1,23 +1,18 @@
 //! Trouble on the line, as `/_sim/faults` orders it: which calls it meets, what happens to them.
 //! A fault is drawn before anything is done, so that it can say whether anything is.
 
-use serde::{Deserialize, Serialize};
-
 use super::ids::Ids;
 
 /// Which of Amazon's APIs a call is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     Mws,
     V2,
-    #[serde(alias = "profile")]
     Lwa,
 }
 
 /// What goes wrong. What ends in `After`, and a truncated answer, leaves the effect in the books.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// The connection is closed without an answer.
     Refuse,
@@ -30,19 +25,41 @@ pub(crate) enum Trouble {
     StatusAfter,
 }
 
+macro_rules! spelled {
+    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        impl $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub(crate) const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.text() == text)
+            }
+        }
+    };
+}
+
+spelled!(Api { Mws = "mws", V2 = "v2", Lwa = "lwa" });
+spelled!(Trouble {
+    Refuse = "refuse",
+    ResetBefore = "reset_before",
+    ResetAfter = "reset_after",
+    Truncate = "truncate",
+    Delay = "delay",
+    Status = "status",
+    StatusAfter = "status_after",
+});
+
 /// Which calls a fault meets; what is absent meets all.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Match {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api: Option<Api>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    merchant_id: Option<String>,
+    pub(crate) api: Option<Api>,
+    pub(crate) operation: Option<String>,
+    pub(crate) merchant_id: Option<String>,
     /// The object itself, or the order reference that it is below.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object_id: Option<String>,
+    pub(crate) object_id: Option<String>,
 }
 
 /// A call, as far as faults look at it.
@@ -71,23 +88,16 @@ impl Match {
 }
 
 /// One entry of the list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fault {
-    #[serde(default, rename = "match")]
-    matches: Match,
-    fault: Trouble,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delay_ms: Option<u64>,
+    pub(crate) matches: Match,
+    pub(crate) trouble: Trouble,
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<String>,
+    pub(crate) delay_ms: Option<u64>,
     /// How often it happens still; without it, for ever.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    times: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probability: Option<f64>,
+    pub(crate) times: Option<u64>,
+    pub(crate) probability: Option<f64>,
 }
 
 impl Fault {
@@ -99,7 +109,7 @@ impl Fault {
         if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err("probability: 0 to 1".to_owned());
         }
-        if self.fault == Trouble::Delay && self.delay_ms.is_none() {
+        if self.trouble == Trouble::Delay && self.delay_ms.is_none() {
             return Err("delayMs: needed for a delay".to_owned());
         }
         Ok(())
@@ -167,8 +177,8 @@ impl Faults {
                 *times -= 1;
             }
             ruling.delay_ms = ruling.delay_ms.saturating_add(fault.delay_ms.unwrap_or(0));
-            if fault.fault != Trouble::Delay {
-                ruling.trouble = Some(fault.fault);
+            if fault.trouble != Trouble::Delay {
+                ruling.trouble = Some(fault.trouble);
                 ruling.status = fault.status.unwrap_or(503);
                 ruling.code.clone_from(&fault.code);
                 break;
@@ -185,52 +195,64 @@ mod tests {
     const CALL: Target<'static> =
         Target { api: Api::Mws, operation: "Capture", merchant_id: "A1", object_id: "S01-1-2-A3" };
 
-    fn faults(text: &str) -> Faults {
-        let mut faults = Faults::default();
-        faults.replace(serde_json::from_str(text).unwrap()).unwrap();
-        faults
+    fn fault(trouble: Trouble, matches: Match) -> Fault {
+        let (status, code, delay_ms, times, probability) = (None, None, None, None, None);
+        Fault { matches, trouble, status, code, delay_ms, times, probability }
     }
 
-    fn met(text: &str) -> bool {
-        faults(text).rule(&CALL, &mut Ids::new(1)).trouble.is_some()
+    fn rule(list: Vec<Fault>) -> Ruling {
+        let mut faults = Faults::default();
+        faults.replace(list).unwrap();
+        faults.rule(&CALL, &mut Ids::new(1))
+    }
+
+    fn met(matches: Match) -> bool {
+        rule(vec![fault(Trouble::Refuse, matches)]).trouble.is_some()
     }
 
     #[test]
     fn a_fault_meets_what_it_names_and_whatever_is_below_an_order() {
-        assert!(met(r#"[{"fault":"refuse"}]"#));
-        assert!(met(r#"[{"match":{"objectId":"S01-1-2"},"fault":"refuse"}]"#));
-        assert!(met(r#"[{"match":{"api":"mws","merchantId":"A1"},"fault":"refuse"}]"#));
-        assert!(!met(r#"[{"match":{"objectId":"S01-1-2-A"},"fault":"refuse"}]"#));
-        assert!(!met(r#"[{"match":{"operation":"Authorize"},"fault":"refuse"}]"#));
-        assert!(!met(r#"[{"fault":"refuse","probability":0}]"#));
+        let some = |text: &str| Some(text.to_owned());
+        let object = |id| Match { object_id: some(id), ..Match::default() };
+        assert!(met(Match::default()));
+        assert!(met(object("S01-1-2")) && met(object("S01-1-2-A3")));
+        assert!(!met(object("S01-1-2-A")) && !met(object("S02")));
+        let seller = Match { api: Some(Api::Mws), merchant_id: some("A1"), ..Match::default() };
+        assert!(met(seller.clone()));
+        assert!(!met(Match { api: Some(Api::V2), ..seller }));
+        assert!(!met(Match { operation: some("Authorize"), ..Match::default() }));
+        let never = Fault { probability: Some(0.0), ..fault(Trouble::Refuse, Match::default()) };
+        assert_eq!(rule(vec![never]).trouble, None);
     }
 
     #[test]
     fn it_happens_as_often_as_told_and_delays_add_up() {
-        let mut faults = faults(
-            r#"[{"fault":"delay","delayMs":5},{"fault":"status","status":500,"times":1},
-                {"fault":"reset_after"}]"#,
-        );
+        let plain = |trouble| fault(trouble, Match::default());
+        let mut faults = Faults::default();
+        let list = vec![
+            Fault { delay_ms: Some(5), ..plain(Trouble::Delay) },
+            Fault { status: Some(500), times: Some(1), ..plain(Trouble::Status) },
+            Fault { delay_ms: Some(2), ..plain(Trouble::ResetAfter) },
+        ];
+        faults.replace(list).unwrap();
         let mut chance = Ids::new(1);
         let first = faults.rule(&CALL, &mut chance);
         assert_eq!((first.delay_ms, first.status, first.has_effect()), (5, 500, false));
         let second = faults.rule(&CALL, &mut chance);
-        assert_eq!((second.trouble, second.has_effect()), (Some(Trouble::ResetAfter), true));
+        assert_eq!((second.delay_ms, second.trouble), (7, Some(Trouble::ResetAfter)));
+        assert!(second.has_effect());
         assert_eq!(faults.list()[1].times, Some(0));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in [r#"[{"fault":"explode"}]"#, r#"[{"match":{"x":1},"fault":"refuse"}]"#] {
-            assert!(serde_json::from_str::<Vec<Fault>>(text).is_err(), "{text}");
-        }
-        for text in [
-            r#"[{"fault":"status","status":42}]"#,
-            r#"[{"fault":"refuse","probability":2}]"#,
-            r#"[{"fault":"delay"}]"#,
+        let plain = |trouble| fault(trouble, Match::default());
+        for fault in [
+            Fault { status: Some(42), ..plain(Trouble::Status) },
+            Fault { probability: Some(2.0), ..plain(Trouble::Refuse) },
+            plain(Trouble::Delay),
         ] {
-            let list = serde_json::from_str(text).unwrap();
-            assert!(Faults::default().replace(list).is_err(), "{text}");
+            assert!(Faults::default().replace(vec![fault]).is_err());
         }
     }
 }

@@ -2,27 +2,6 @@
 //! wire of MWS and Login with Amazon, faults, quotas and a clock that can be moved on. It is
 //! written from Amazon's documents alone and shares no code with the adapter that talks to Amazon:
 //! two readings that share code prove nothing about each other.
-//!
-//! # Readings
-//! Where the documents allow several readings, `PUT /_sim/settings` chooses; `a` is the default.
-//!
-//! | point | a | b | c |
-//! | --- | --- | --- | --- |
-//! | 1 same reference id again | the object as it is now | the first answer | |
-//! | 2 second capture | `TransactionCountExceeded` | `InvalidAuthorizationStatus` | |
-//! | 3 capture pending: its authorization | Open | Closed/MaxCapturesProcessed | |
-//! | 4 asynchronous `TransactionTimedOut` | after TransactionTimeout | after 30 s | |
-//! | 5 reference after `AmazonRejected` | Closed/AmazonClosed | Open | |
-//! | 6 child reference of a declined agreement charge | Closed | Canceled | Open |
-//! | 7 declined authorizations count towards the ten | no | yes | |
-//! | 8 id of the other environment | 404 `Invalid…Id` | 500 `InternalServerError` | |
-//! | 9 confirming a Closed or Canceled reference | `InvalidOrderReferenceStatus` | `OrderReferenceNotModifiable` | |
-//! | 9 closing a Closed reference | success | `InvalidCloseAttempt` | |
-//! | 10 quota | before the signature | after it | |
-//! | 11 synchronous call, plan says pending | `TransactionTimedOut`, entry left | Pending, entry used | |
-//!
-//! Region is not part of an address here: an id is known to its seller alone, and what another
-//! seller asks for does not exist.
 
 mod books;
 mod calls;

@@ -1,13 +1,7 @@
-//! What `PUT /_sim/settings` says, and which of the possible readings of Amazon's documents is
-//! played. The readings are explained in the simulator's own module text.
+//! What can be set, and which of the possible readings of Amazon's documents is played.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-/// One of the readings of a point, in the order of the documents; `a` is the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// One of the readings of a point, in the order of the documents; the first is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Reading {
     #[default]
     A,
@@ -15,15 +9,47 @@ pub(crate) enum Reading {
     C,
 }
 
-/// How many readings each point has; the index is the point's number less one.
-const VARIANTS: [u8; 11] = [2, 2, 2, 2, 2, 3, 2, 2, 2, 2, 2];
+impl Reading {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Reading::A, Reading::B, Reading::C].into_iter().find(|reading| reading.text() == text)
+    }
 
-/// The reading chosen for each point.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Reading::A => "a",
+            Reading::B => "b",
+            Reading::C => "c",
+        }
+    }
+}
+
+/// How many points there are.
+pub(crate) const POINTS: usize = 11;
+
+/// The reading chosen for each point on which Amazon's documents allow several.
+///
+/// | point | a | b |
+/// | --- | --- | --- |
+/// | 1 same reference id again | the object as it is now | the first answer |
+/// | 2 second capture | `TransactionCountExceeded` | `InvalidAuthorizationStatus` |
+/// | 3 authorization while its capture is pending | Open | Closed/MaxCapturesProcessed |
+/// | 4 asynchronous `TransactionTimedOut` | after TransactionTimeout | after 30 s |
+/// | 5 reference after `AmazonRejected` | Closed/AmazonClosed | Open |
+/// | 6 reference of a declined agreement charge | Closed | Canceled; under c: Open |
+/// | 7 declined authorizations count towards the ten | no | yes |
+/// | 8 id of the other environment | 404 `Invalid…Id` | 500 `InternalServerError` |
+/// | 9 confirm when over | `InvalidOrderReferenceStatus` | `OrderReferenceNotModifiable` |
+/// | 9 close when Closed | success | `InvalidCloseAttempt` |
+/// | 10 quota is looked at | before the signature | after it |
+/// | 11 synchronous, planned as pending | `TransactionTimedOut`, entry left | Pending, entry used |
+///
+/// Region is not part of an address here: an id is known to its seller alone, and what is another
+/// seller's does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Readings([Reading; VARIANTS.len()]);
+pub(crate) struct Readings([Reading; POINTS]);
 
 impl Readings {
-    /// The reading of point `number`, 1 to 11.
+    /// The reading of point `number`, from 1.
     pub(crate) fn of(self, number: usize) -> Reading {
         self.0.get(number.wrapping_sub(1)).copied().unwrap_or_default()
     }
@@ -33,38 +59,17 @@ impl Readings {
         self.of(number) == Reading::B
     }
 
-    fn parse(chosen: &BTreeMap<String, Reading>) -> Result<Self, String> {
-        let mut readings = Self::default();
-        for (name, reading) in chosen {
-            let known = name.parse::<usize>().ok().filter(|n| (1..=VARIANTS.len()).contains(n));
-            let Some(number) = known else {
-                return Err(format!("readings: no point {name:?}, there are 1 to 11"));
-            };
-            if *reading as u8 >= VARIANTS[number - 1] {
-                return Err(format!("readings: point {number} has only a and b"));
+    /// Chooses; `false` where there is no such reading.
+    pub(crate) fn choose(&mut self, number: usize, reading: Reading) -> bool {
+        let last = if number == 6 { Reading::C } else { Reading::B };
+        match self.0.get_mut(number.wrapping_sub(1)) {
+            Some(chosen) if reading <= last => {
+                *chosen = reading;
+                true
             }
-            readings.0[number - 1] = *reading;
+            _ => false,
         }
-        Ok(readings)
     }
-
-    fn show(self) -> BTreeMap<String, Reading> {
-        (1..)
-            .zip(self.0)
-            .map(|(number, reading): (usize, _)| (number.to_string(), reading))
-            .collect()
-    }
-}
-
-/// The settings, as they are sent: what is absent is the default again.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SettingsBody {
-    pub(crate) quotas: bool,
-    pub(crate) latency_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) seed: Option<u64>,
-    pub(crate) readings: BTreeMap<String, Reading>,
 }
 
 /// The settings in force.
@@ -76,58 +81,26 @@ pub(crate) struct Settings {
     pub(crate) readings: Readings,
 }
 
-impl TryFrom<SettingsBody> for Settings {
-    type Error = String;
-
-    fn try_from(body: SettingsBody) -> Result<Self, String> {
-        if body.latency_ms > 600_000 {
-            return Err("latencyMs: at most 600000".to_owned());
-        }
-        let readings = Readings::parse(&body.readings)?;
-        Ok(Self { quotas: body.quotas, latency_ms: body.latency_ms, seed: body.seed, readings })
-    }
-}
-
-impl From<Settings> for SettingsBody {
-    fn from(settings: Settings) -> Self {
-        Self {
-            quotas: settings.quotas,
-            latency_ms: settings.latency_ms,
-            seed: settings.seed,
-            readings: settings.readings.show(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Settings, String> {
-        let body: SettingsBody = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        Settings::try_from(body)
-    }
-
     #[test]
-    fn every_reading_is_a_setting_and_the_first_is_the_default() {
-        let settings = read(r#"{"readings":{"1":"b","6":"c"},"quotas":true}"#).unwrap();
-        assert!(settings.quotas && settings.readings.second(1));
-        assert_eq!(settings.readings.of(6), Reading::C);
-        assert_eq!(settings.readings.of(2), Reading::A);
-        assert_eq!(SettingsBody::from(settings).readings["11"], Reading::A);
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        for text in [
-            r#"{"readings":{"12":"a"}}"#,
-            r#"{"readings":{"0":"a"}}"#,
-            r#"{"readings":{"1":"c"}}"#,
-            r#"{"readings":{"1":"x"}}"#,
-            r#"{"latencyMs":-1}"#,
-            r#"{"latencyMs":1e9}"#,
-        ] {
-            assert!(read(text).is_err(), "{text}");
+    fn the_first_reading_is_the_default_and_only_one_point_has_three() {
+        let mut readings = Readings::default();
+        assert!(readings.choose(1, Reading::B) && readings.choose(6, Reading::C));
+        assert!(readings.second(1) && !readings.second(2));
+        assert_eq!(readings.of(6), Reading::C);
+        for (number, reading) in [(0, Reading::A), (12, Reading::A), (1, Reading::C)] {
+            assert!(!readings.choose(number, reading), "{number}");
         }
+    }
+
+    #[test]
+    fn every_reading_is_read_back_from_its_text() {
+        for reading in [Reading::A, Reading::B, Reading::C] {
+            assert_eq!(Reading::parse(reading.text()), Some(reading));
+        }
+        assert_eq!(Reading::parse("d"), None);
     }
 }

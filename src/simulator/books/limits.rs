@@ -33,9 +33,9 @@ mod tests {
     #[test]
     fn fifteen_percent_more_rounded_half_up_but_never_more_than_the_cap() {
         let of = |minor, currency| allowance(Money::from_minor(minor, currency)).minor();
-        assert_eq!(of(21_85, Currency::USD), 25_13);
-        assert_eq!(of(500_00, Currency::EUR), 575_00);
-        assert_eq!(of(500_01, Currency::EUR), 575_01);
+        assert_eq!(of(2_185, Currency::USD), 2_513);
+        assert_eq!(of(50_000, Currency::EUR), 57_500);
+        assert_eq!(of(50_001, Currency::EUR), 57_501);
         assert_eq!(of(1_000, Currency::JPY), 1_150);
         assert_eq!(of(100_000, Currency::JPY), 108_400);
     }

@@ -62,5 +62,7 @@ pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<
 
 /// `GET /_sim/calls`
 pub(super) async fn calls(State(simulator): State<Simulator>, Query(of): Query<Of>) -> Reply {
-    ok(&simulator.world().calls.count(of.merchant_id.as_deref()))
+    let count = simulator.world().calls.count(of.merchant_id.as_deref());
+    let (throttled, refused) = (count.throttled, count.refused);
+    ok(&json!({"calls": count.calls, "throttled": throttled, "refused": refused}))
 }

@@ -100,86 +100,88 @@ pub(super) enum Wanted {
 
 /// The books' refusal in Amazon's words.
 pub(super) fn word(books: &Books, seller: SellerAt, wanted: Wanted, refusal: Refusal) -> Error {
-    let id = match wanted {
-        Wanted::Order => "InvalidOrderReferenceId",
-        Wanted::Transaction => "InvalidTransactionId",
-    };
     match refusal {
         Refusal::OtherEnvironment if books.readings.second(8) => {
             Error::new(500, "InternalServerError", "An unknown error occurred.")
         }
         Refusal::Unknown | Refusal::OtherEnvironment => {
-            Error::new(404, id, "The id you have provided is invalid.")
+            let code = match wanted {
+                Wanted::Order => "InvalidOrderReferenceId",
+                Wanted::Transaction => "InvalidTransactionId",
+            };
+            Error::new(404, code, "The id you have provided is invalid.")
         }
-        Refusal::NotModifiable => Error::new(
-            405,
-            "OrderReferenceNotModifiable",
-            "The order reference is not in draft state and cannot be modified.",
-        ),
-        Refusal::OrderState(state) => Error::new(
-            405,
-            "InvalidOrderReferenceStatus",
-            format!("The order reference is in {} state.", state.text()),
-        ),
+        Refusal::OrderState(state) => {
+            let message = format!("The order reference is in {} state.", state.text());
+            Error::new(405, "InvalidOrderReferenceStatus", message)
+        }
         Refusal::Constraints(found) => {
             let status = if books[seller].region == Region::Na { 404 } else { 400 };
             let found: Vec<String> = found.iter().map(|one| format!("{one:?}")).collect();
             let message = format!("The order reference has constraints: {}.", found.join(", "));
             Error::new(status, "ConstraintsExist", message)
         }
-        Refusal::MethodNotUpdated => Error::new(
-            405,
-            "PaymentMethodNotUpdated",
-            "The payment method of the suspended order reference was not updated.",
-        ),
-        Refusal::CancelAttempt => Error::new(
-            405,
-            "InvalidCancelAttempt",
-            "The order reference cannot be canceled in its state.",
-        ),
-        Refusal::CloseAttempt => Error::new(
-            405,
-            "InvalidCloseAttempt",
-            "The order reference cannot be closed in its state.",
-        ),
-        Refusal::AuthorizationState(state) => Error::new(
-            405,
-            "InvalidAuthorizationStatus",
-            format!("The authorization is in {} state.", state.text()),
-        ),
-        Refusal::NotRefundable => {
-            Error::new(405, "CaptureNotRefundable", "The capture is not in Completed state.")
+        Refusal::AuthorizationState(state) => {
+            let message = format!("The authorization is in {} state.", state.text());
+            Error::new(405, "InvalidAuthorizationStatus", message)
         }
-        Refusal::AmountExceeded { used, asked, allowed } => Error::new(
-            400,
-            "TransactionAmountExceeded",
-            format!("{used} are used already, {asked} were requested, the maximum is {allowed}."),
-        ),
-        Refusal::CountExceeded => Error::new(
+        Refusal::AmountExceeded { used, asked, allowed } => {
+            let message =
+                format!("{used} are used, {asked} were requested, {allowed} is the most.");
+            Error::new(400, "TransactionAmountExceeded", message)
+        }
+        other => {
+            let (status, code, message) = plain(&other);
+            Error::new(status, code, message)
+        }
+    }
+}
+
+/// The refusals that say no more than their name.
+fn plain(refusal: &Refusal) -> (u16, &'static str, &'static str) {
+    match refusal {
+        Refusal::NotModifiable => (
             405,
-            "TransactionCountExceeded",
-            "The maximum number of transactions has been reached.",
+            "OrderReferenceNotModifiable",
+            "The order reference is not in draft state and cannot be modified.",
         ),
+        Refusal::MethodNotUpdated => {
+            (405, "PaymentMethodNotUpdated", "The payment method was not updated.")
+        }
+        Refusal::CancelAttempt => {
+            (405, "InvalidCancelAttempt", "The order reference cannot be canceled in its state.")
+        }
+        Refusal::CloseAttempt => {
+            (405, "InvalidCloseAttempt", "The order reference cannot be closed in its state.")
+        }
+        Refusal::NotRefundable => {
+            (405, "CaptureNotRefundable", "The capture is not in Completed state.")
+        }
+        Refusal::CountExceeded => {
+            (405, "TransactionCountExceeded", "The maximum number of transactions is reached.")
+        }
         Refusal::CurrencyMismatch => {
-            Error::new(400, "CurrencyMismatch", "The currency is not that of the order.")
+            (400, "CurrencyMismatch", "The currency is not that of the order.")
         }
         Refusal::CurrencyUnsupported => {
-            Error::new(400, "CurrencyUnsupported", "The currency is not supported.")
+            (400, "CurrencyUnsupported", "The currency is not supported.")
         }
-        Refusal::DuplicateRequest => Error::new(
-            400,
-            "DuplicateRequest",
-            "The reference id was used already for a request with other parameters.",
-        ),
-        Refusal::DuplicateReference => Error::new(
-            400,
-            "DuplicateReferenceId",
-            "The reference id was used already for another request.",
-        ),
-        Refusal::Token => Error::new(
+        Refusal::DuplicateRequest => {
+            (400, "DuplicateRequest", "The reference id was used with other parameters.")
+        }
+        Refusal::DuplicateReference => {
+            (400, "DuplicateReferenceId", "The reference id was used for another request.")
+        }
+        Refusal::Token => (
             404,
             "InvalidAddressConsentToken",
             "The token is expired or was not issued for this buyer.",
         ),
+        Refusal::Unknown
+        | Refusal::OtherEnvironment
+        | Refusal::OrderState(_)
+        | Refusal::Constraints(_)
+        | Refusal::AuthorizationState(_)
+        | Refusal::AmountExceeded { .. } => (500, "InternalServerError", "An error occurred."),
     }
 }

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Call;
 use super::errors::Error;
@@ -18,7 +18,6 @@ const DOMAINS: [&str; 4] = ["NA_USD", "EU_EUR", "EU_GBP", "FE_JPY"];
 const PAGE: u32 = 20;
 
 /// What is looked for, and how much of it was shown already.
-#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Query {
     order_id: String,
     from: Option<Millis>,
@@ -27,14 +26,6 @@ struct Query {
     page: usize,
     states: Vec<String>,
     shown: usize,
-}
-
-/// What the opaque token is made of.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageToken {
-    next_page_token: String,
-    marketplace_id: String,
 }
 
 /// `ListOrderReference`
@@ -89,16 +80,34 @@ pub(super) fn next_page(books: &mut Books, call: &Call<'_>) -> Result<String, Er
 }
 
 fn read_token(text: &str) -> Option<Query> {
-    let token: PageToken = serde_json::from_slice(&STANDARD.decode(text).ok()?).ok()?;
-    serde_json::from_str(&token.next_page_token).ok()
+    let token: Value = serde_json::from_slice(&STANDARD.decode(text).ok()?).ok()?;
+    let query: Value = serde_json::from_str(token["nextPageToken"].as_str()?).ok()?;
+    let number = |name: &str| query[name].as_u64().and_then(|n| usize::try_from(n).ok());
+    let states = query["states"].as_array()?.iter();
+    Some(Query {
+        order_id: query["orderId"].as_str()?.to_owned(),
+        from: query["from"].as_i64(),
+        to: query["to"].as_i64(),
+        descending: query["descending"].as_bool()?,
+        page: number("page")?,
+        states: states.filter_map(Value::as_str).map(str::to_owned).collect(),
+        shown: number("shown")?,
+    })
 }
 
-fn write_token(query: &Query) -> Option<String> {
-    let token = PageToken {
-        next_page_token: serde_json::to_string(query).ok()?,
-        marketplace_id: "A3BXB0YN3XH17H".to_owned(),
-    };
-    Some(STANDARD.encode(serde_json::to_string(&token).ok()?))
+/// Opaque to the caller: what there is to say, in a text within a text, as Amazon does it.
+fn write_token(query: &Query) -> String {
+    let inside = json!({
+        "orderId": query.order_id,
+        "from": query.from,
+        "to": query.to,
+        "descending": query.descending,
+        "page": query.page,
+        "states": query.states,
+        "shown": query.shown,
+    });
+    let token = json!({"nextPageToken": inside.to_string(), "marketplaceId": "A3BXB0YN3XH17H"});
+    STANDARD.encode(token.to_string())
 }
 
 fn show(books: &Books, call: &Call<'_>, mut query: Query) -> String {
@@ -126,8 +135,8 @@ fn show(books: &Books, call: &Call<'_>, mut query: Query) -> String {
     }
     let more = end < found.len();
     query.shown = end;
-    if more && let Some(token) = write_token(&query) {
-        xml.leaf("NextPageToken", &token);
+    if more {
+        xml.leaf("NextPageToken", &write_token(&query));
     }
     xml.into_text()
 }

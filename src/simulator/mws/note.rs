@@ -170,7 +170,10 @@ mod tests {
             r#""State":"Declined","ReasonCode":"ProcessingFailure""#,
             r#""State":"Open""#,
             r#""State":"Closed","ReasonCode":"ExpiredUnused","ExpirationTimeInMins":61"#,
-            r#""State":"Declined","ReasonCode":"InvalidPaymentMethod","PaymentMethodUpdateTimeInMins":0"#,
+            concat!(
+                r#""State":"Declined","ReasonCode":"InvalidPaymentMethod","#,
+                r#""PaymentMethodUpdateTimeInMins":0"#
+            ),
             r#""State":"#,
         ] {
             assert!(sandbox(inside).is_err(), "{inside}");

@@ -154,7 +154,10 @@ mod tests {
     #[test]
     fn the_vectors_of_the_python_sdk_are_accepted() {
         let secret = "simulator/secret+key==0123456789";
-        let note = r#"{"SandboxSimulation":{"State":"Declined","ReasonCode":"InvalidPaymentMethod","PaymentMethodUpdateTimeInMins":1}}"#;
+        let note = concat!(
+            r#"{"SandboxSimulation":{"State":"Declined","ReasonCode":"InvalidPaymentMethod","#,
+            r#""PaymentMethodUpdateTimeInMins":1}}"#
+        );
         let v7 = [
             ("AmazonOrderReferenceId", "S01-1234567-7654321"),
             ("AuthorizationReferenceId", "ord-42_a1"),
