@@ -58,4 +58,11 @@ pub trait MerchantStore: Send + Sync {
 pub trait Accounts: Send + Sync {
     /// The account, or none if there is no such id.
     async fn account(&self, id: &MerchantAccountId) -> Result<Option<Arc<Account>>, StoreError>;
+
+    /// The merchant accounts of a client of ingest, by its `loginId`; empty means all, none that
+    /// there is no such client.
+    async fn client_mids(
+        &self,
+        login_id: &str,
+    ) -> Result<Option<Vec<MerchantAccountId>>, StoreError>;
 }

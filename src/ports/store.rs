@@ -213,12 +213,11 @@ pub struct AuditEntry {
 pub struct Commit {
     /// The payment.
     pub payment: Option<PaymentWrite>,
-    /// A message id; one that is there already with another meaning is a conflict. With
-    /// `replace_inbox`, entries are rewritten instead.
+    /// New message ids; one that is there already is a conflict.
     pub inbox: Vec<InboxEntry>,
-    /// Whether `inbox` entries replace what is there (an accepted command that proved
-    /// unacceptable).
-    pub replace_inbox: bool,
+    /// Message ids that were accepted and proved unacceptable: their entries, which are there,
+    /// become rejections by these events.
+    pub rejected: Vec<(String, String)>,
     /// Timeline.
     pub journal: Vec<JournalEntry>,
     /// Events.
