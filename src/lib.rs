@@ -4,6 +4,7 @@
 
 pub mod adapters;
 pub mod config;
+pub mod contract;
 pub mod domain;
 pub mod ports;
 pub mod simulator;

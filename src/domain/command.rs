@@ -157,7 +157,8 @@ pub struct Texts {
     pub custom_information: Option<String>,
     /// Amazon's store name.
     pub store_name: Option<String>,
-    /// The billing cycle, carried through to the events (charges).
+    /// The billing cycle, carried through to the events (charges): its JSON literal, because it
+    /// may be text or a number.
     pub cycle: Option<String>,
 }
 

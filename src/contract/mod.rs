@@ -1,0 +1,26 @@
+//! What crosses the queue: commands in, result events out, as the public contract words them.
+//!
+//! The one place outside the adapters that knows JSON. It turns messages into types of the domain
+//! that cannot be wrong, and what happened into documents; it decides nothing and acts on nothing.
+
+mod buyer;
+pub mod command;
+pub mod event;
+mod fields;
+mod fingerprint;
+pub mod ids;
+pub mod json;
+mod personal;
+pub mod publish;
+mod read;
+mod render;
+pub mod time;
+mod view;
+
+pub use buyer::{details_from_json, details_to_json};
+pub use command::{Command, Parsed, Refusal, Rejection, parse};
+pub use event::{Event, render, render_rejected};
+pub use ids::ReadableIds;
+pub use personal::{Personal, PersonalError};
+pub use publish::{Unknown, Validated, sealed_copy, validate};
+pub use view::{payment_view, status};
