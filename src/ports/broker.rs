@@ -119,7 +119,8 @@ impl Tier {
 /// Where a publication goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// [`COMMANDS`], under the message's routing key. Unroutable is an error.
+    /// [`COMMANDS`], under the message's routing key. What no lane takes ends in
+    /// [`Lane::Unroutable`], and counts as published.
     Commands,
     /// [`EVENTS`], under the message's routing key. Nobody listening is fine.
     Events,
