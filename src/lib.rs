@@ -3,6 +3,7 @@
 //! Reading order: [`domain`].
 
 pub mod adapters;
+pub mod app;
 pub mod config;
 pub mod contract;
 pub mod domain;

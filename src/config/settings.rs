@@ -67,7 +67,7 @@ pub const SETTINGS: &[Setting] = &[
         "DATABASE_URL",
         "URL",
         "a SQLite file in DATA_DIR",
-        "Where payments lie: sqlite://… or postgres://…; with a password in it, better as a variable",
+        "Where payments lie: sqlite://… or postgres://… (a password is safer in the variable)",
     ),
     Setting {
         name: "MASTER_KEY",
@@ -114,7 +114,7 @@ pub const SETTINGS: &[Setting] = &[
         "AMQP_URL",
         "URL",
         "the embedded broker in DATA_DIR",
-        "RabbitMQ: amqp://… or amqps://…; with a password in it, better as a variable",
+        "RabbitMQ: amqp://… or amqps://… (a password is safer in the variable)",
     ),
     row(
         Scope::Roles,
