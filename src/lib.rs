@@ -1,6 +1,6 @@
 //! The payment worker behind a CRM's Amazon Pay checkout; see ARCHITECTURE.md for the map.
 //!
-//! Reading order: [`domain`].
+//! Reading order: [`domain`], [`contract`], [`ports`], [`app`], [`roles`], [`adapters`].
 
 pub mod adapters;
 pub mod app;
@@ -8,5 +8,6 @@ pub mod config;
 pub mod contract;
 pub mod domain;
 pub mod ports;
+pub mod roles;
 pub mod simulator;
 pub mod telemetry;

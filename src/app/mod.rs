@@ -1,5 +1,19 @@
 //! The imperative shell around the core: load, judge, commit, act, repeat. Sees ports, never an
 //! adapter; decides nothing that the domain could decide.
 
+pub mod breaker;
 pub mod credentials;
+pub mod engine;
+pub mod governor;
+mod intake;
 pub mod merchants;
+mod process;
+mod rejection;
+mod settle;
+pub mod slots;
+mod sweep;
+mod telling;
+pub mod trail;
+
+pub use process::Claimed;
+pub use settle::may_be_discarded;

@@ -1,0 +1,293 @@
+//! One run of one payment: claimed, driven call by call until the core says settle, committed.
+//! If the process dies anywhere in here, the next run makes the same calls under the same keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::breaker::Passage;
+use super::engine::Engine;
+use super::governor::{Admit, Traffic};
+use super::slots::Seat;
+use super::trail::Trail;
+use crate::domain::command::Subject;
+use crate::domain::decline::RejectionCode;
+use crate::domain::gateway::{Effect, Fault};
+use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
+use crate::domain::payment::{Exposure, Payment, Phase, order_gate};
+use crate::ports::gateway::{Account, BuyerDetails, Exchange};
+use crate::ports::store::{Commit, PaymentWrite, StoreError};
+
+/// A run that takes longer goes on in a new one, so that a lease never runs out under it.
+const RUN_MAX_MS: i64 = 120_000;
+
+/// How long buyer details are waited for once the authorization has been answered.
+const DETAILS_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a token of Amazon's quota is waited for with the payment in hand.
+const QUOTA_HOLD_MS: i64 = 2_000;
+
+/// A payment that this process has claimed: its row as committed, and its place among its account.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The payment, lease and version as in its row.
+    pub payment: Payment,
+    /// Its seat, given back when the run is over.
+    pub seat: Option<Seat>,
+}
+
+/// What a run carries along.
+struct Course<'a> {
+    engine: &'a Engine,
+    account: Arc<Account>,
+    payment: Payment,
+    /// The version in the store: the fence of the next write.
+    expected: i64,
+    run: Run,
+    trail: Trail,
+}
+
+impl Engine {
+    /// Drives a claimed payment until it is settled.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else went on with it meanwhile: nothing is lost.
+    pub async fn drive(&self, claimed: Claimed) -> Result<(), StoreError> {
+        let Claimed { payment, seat: _seat } = claimed;
+        let now = self.clock.now_ms();
+        let account = match self.accounts.account(&payment.key.mid).await? {
+            Some(account) => account,
+            None => return self.settle_without_account(payment, now).await,
+        };
+        let mut course = Course {
+            engine: self,
+            account,
+            expected: payment.version,
+            payment,
+            run: Run { began_at: now, ..Run::default() },
+            trail: Trail::default(),
+        };
+        match course.run_out().await? {
+            End::Settle(wait) => {
+                let Course { payment, expected, run, trail, account, .. } = course;
+                self.settle(payment, expected, run, wait, trail, &account).await
+            }
+            End::Reject(code, errors) => {
+                let Course { payment, expected, trail, .. } = course;
+                self.settle_rejected(payment, expected, code, errors, trail).await
+            }
+        }
+    }
+}
+
+enum End {
+    Settle(Wait),
+    Reject(RejectionCode, Vec<crate::domain::decline::FieldError>),
+}
+
+impl Course<'_> {
+    async fn run_out(&mut self) -> Result<End, StoreError> {
+        let merchant = &self.account.merchant;
+        let now = self.engine.clock.now_ms();
+        if let Passage::WaitUntil(probe_at) =
+            self.engine.breaker.pass(&merchant.id, merchant.revision, now)
+        {
+            self.run.rule = "account_tripped";
+            let _ = probe_at;
+            return Ok(End::Settle(Wait::Credentials));
+        }
+        let mut next = match self.payment.phase {
+            Phase::WaitingForOrder => self.pass_the_gate().await?,
+            _ => None,
+        };
+        loop {
+            let now = self.engine.clock.now_ms();
+            next = match next.take() {
+                None => Some(start(&mut self.payment, &mut self.run, now, &self.engine.policy)),
+                Some(Next::Call(_)) if now - self.run.began_at > RUN_MAX_MS => {
+                    Some(Next::Settle(Wait::Until(now)))
+                }
+                Some(Next::Call(effect)) => Some(self.act(effect).await),
+                Some(Next::Checkpoint) => {
+                    self.checkpoint().await?;
+                    None
+                }
+                Some(Next::Settle(wait)) => return Ok(End::Settle(wait)),
+                Some(Next::Reject(code, errors)) => return Ok(End::Reject(code, errors)),
+            };
+        }
+    }
+
+    /// An upsell looks at its order. What it learns is committed before anything is done with it.
+    async fn pass_the_gate(&mut self) -> Result<Option<Next>, StoreError> {
+        let Subject::Upsell(order, _) = self.payment.key.subject.clone() else { return Ok(None) };
+        let mid = self.payment.key.mid.clone();
+        let order = self.engine.store.payment(&format!("{mid}/order/{order}")).await?;
+        let now = self.engine.clock.now_ms();
+        let policy = &self.engine.policy;
+        let judged =
+            order_gate::judge(&mut self.payment, &mut self.run, order.as_ref(), now, policy);
+        if judged.is_some() {
+            return Ok(judged);
+        }
+        if self.payment.owns_reference {
+            if let Some(taken) = self.reference_taken().await? {
+                return Ok(Some(taken));
+            }
+        } else if let Some(order) = order {
+            self.payment.details = self.engine.adopt_details(&order, &self.payment);
+        }
+        Ok(Some(Next::Checkpoint))
+    }
+
+    async fn reference_taken(&self) -> Result<Option<Next>, StoreError> {
+        let Some(reference) = &self.payment.reference else { return Ok(None) };
+        let owner =
+            self.engine.store.reference_owner(&self.payment.seller_account, reference).await?;
+        Ok(owner.filter(|owner| *owner != self.payment.id()).map(|_| {
+            let message = "another payment was made with this reference";
+            let error = crate::domain::decline::FieldError::new("amazonOrderId", message);
+            Next::Reject(RejectionCode::Conflict, vec![error])
+        }))
+    }
+
+    /// Commits a new intent and keeps the payment.
+    async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let now = self.engine.clock.now_ms();
+        self.payment.version = self.expected + 1;
+        self.payment.exposure = match self.payment.exposure {
+            Exposure::Sent => Exposure::Sent,
+            Exposure::Clear | Exposure::Open => Exposure::Open,
+        };
+        self.payment.updated_at = now;
+        self.payment.lease = Some(self.engine.lease(now));
+        self.trail.intent(now, &self.payment);
+        let commit = Commit {
+            payment: Some(PaymentWrite::Update {
+                payment: self.payment.clone(),
+                expected: self.expected,
+            }),
+            journal: self.trail.take(&self.payment.id(), now),
+            ..Commit::default()
+        };
+        self.engine.commit(commit).await?;
+        self.expected = self.payment.version;
+        Ok(())
+    }
+
+    /// Makes one call, within Amazon's quota, and asks the core what it means.
+    async fn act(&mut self, effect: Effect) -> Next {
+        let engine = self.engine;
+        let bucket = self.account.merchant.seller_account();
+        let now = engine.clock.now_ms();
+        let traffic = Traffic::of(self.payment.key.subject.kind());
+        let sandbox = self.account.merchant.sandbox;
+        match engine.governor.admit(&bucket, sandbox, effect.name(), traffic, now) {
+            Admit::Go => {}
+            Admit::WaitUntil(at) if at - now <= QUOTA_HOLD_MS => {
+                let wait = u64::try_from(at - now).unwrap_or(0);
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            Admit::WaitUntil(at) => {
+                self.run.rule = "quota";
+                return Next::Settle(Wait::Quota { retry_after_ms: Some(at - now) });
+            }
+        }
+        let began = engine.clock.now_ms();
+        let exchange = self.exchange(&effect).await;
+        let now = engine.clock.now_ms();
+        let result = exchange.reply.as_ref().map_or_else(Fault::name, |_| "answered");
+        engine.metrics.call(effect.name(), result, now - began);
+        if let Err(Fault::Throttled { retry_after_ms }) = exchange.reply {
+            engine.metrics.throttled(effect.name());
+            let until =
+                engine.governor.throttled(&bucket, sandbox, effect.name(), retry_after_ms, now);
+            self.trail.call(now, &effect, &exchange);
+            self.payment.effort.last_fault = Some("throttled".to_owned());
+            self.run.rule = "throttled";
+            return Next::Settle(Wait::Quota { retry_after_ms: Some(until - now) });
+        }
+        match &exchange.reply {
+            Err(Fault::Credentials { .. } | Fault::NotSent | Fault::Unknown) => {}
+            Ok(_) | Err(_) => {
+                if self.payment.effort.refused_since.take().is_some()
+                    | engine.breaker.heal(&self.account.merchant.id)
+                {
+                    engine.wake_account(&self.account.merchant.id).await;
+                }
+            }
+        }
+        self.trail.call(now, &effect, &exchange);
+        decide(&mut self.payment, &mut self.run, &effect, exchange.reply, now, &engine.policy)
+    }
+
+    /// The call itself; beside the authorization the buyer's details are read, because nothing
+    /// that moves money depends on them.
+    async fn exchange(&mut self, effect: &Effect) -> Exchange {
+        let gateway = &self.engine.gateway;
+        let wants_details =
+            matches!(effect, Effect::Authorize(_)) && self.payment.details.is_none();
+        if !wants_details {
+            return gateway.call(&self.account, effect).await;
+        }
+        let (exchange, read) = {
+            let call = gateway.call(&self.account, effect);
+            let mut details =
+                std::pin::pin!(self.engine.read_details(&self.account, &self.payment));
+            let mut call = std::pin::pin!(call);
+            tokio::select! {
+                exchange = &mut call => {
+                    let read = tokio::time::timeout(DETAILS_WAIT, details).await;
+                    (exchange, read.ok().flatten())
+                }
+                read = &mut details => (call.await, read),
+            }
+        };
+        if let Some(details) = read {
+            self.payment.details = Some(self.engine.seal_details(&self.payment, &details));
+        }
+        exchange
+    }
+}
+
+impl Engine {
+    async fn wake_account(&self, mid: &crate::domain::ids::MerchantAccountId) {
+        if let Err(error) = self.store.wake(mid, self.clock.now_ms()).await {
+            // They are due within a probe's rest anyway.
+            tracing::warn!(mid = %mid, %error, "payments of mid {mid} were not woken");
+        }
+    }
+
+    /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment.
+    async fn read_details(&self, account: &Account, payment: &Payment) -> Option<BuyerDetails> {
+        let reference = payment.reference.as_ref()?;
+        let token = self.consent_token(payment);
+        match self.gateway.buyer(account, reference, token.as_ref()).await {
+            Ok(details) => Some(details),
+            Err(error) => {
+                let id = payment.id();
+                tracing::warn!(payment = %id, %error, "no buyer details for payment {id}");
+                None
+            }
+        }
+    }
+}
+
+impl Trail {
+    /// A call and what it came to.
+    fn call(&mut self, now: i64, effect: &Effect, exchange: &Exchange) {
+        let result = match &exchange.reply {
+            Ok(_) => json!("answered"),
+            Err(Fault::Refused { code } | Fault::Unavailable { code }) => json!(code),
+            Err(Fault::Credentials { code }) => json!(code),
+            Err(fault) => json!(fault.name()),
+        };
+        self.step(
+            now,
+            "call",
+            effect.name(),
+            json!({ "result": result, "requestId": exchange.request_id }),
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The sweep: payments whose time has come and that no delivery drives. It is what makes a wait,
+//! a poll or a crashed worker's payment go on (invariant I2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::engine::{DEAD_AFTER_MS, Engine};
+use super::process::Claimed;
+use crate::domain::payment::decide::Run;
+use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase};
+use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
+
+/// Between two looks while nothing is due.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// Crashes of its worker before a payment is handled alone in hand.
+const SUSPECT_AFTER: u32 = 3;
+
+/// How many due payments are fetched at once.
+const BATCH: usize = 200;
+
+impl Engine {
+    /// Drives due payments until told to stop; those in hand are tracked by `tasks`.
+    pub async fn sweep(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
+        loop {
+            let found = match self.sweep_once(&tasks).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "the sweep cannot look for due payments");
+                    0
+                }
+            };
+            let pause = if found > 0 { Duration::from_millis(20) } else { IDLE };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn sweep_once(self: &Arc<Self>, tasks: &TaskTracker) -> Result<usize, StoreError> {
+        let room = self.slots.free().min(BATCH);
+        if room == 0 {
+            return Ok(0);
+        }
+        let now = self.clock.now_ms();
+        let query = DueQuery {
+            now,
+            alive_since: now - DEAD_AFTER_MS,
+            limit: u32::try_from(room).unwrap_or(1),
+            except: self.slots.full(),
+        };
+        let due = self.store.due(&query).await?;
+        let mut driven = 0;
+        for payment in due {
+            if payment.effort.crashes >= SUSPECT_AFTER {
+                self.drive_alone(payment).await;
+                driven += 1;
+                continue;
+            }
+            let Some(seat) = self.slots.sit(&payment.seller_account) else { continue };
+            let Some(place) = self.slots.try_enter() else { break };
+            driven += 1;
+            let engine = Arc::clone(self);
+            tasks.spawn(async move {
+                engine.drive_due(payment, false).await;
+                drop((seat, place));
+            });
+        }
+        self.close_references(now).await?;
+        Ok(driven)
+    }
+
+    /// Claims a due payment and drives it. A lost race is somebody else's run.
+    pub(crate) async fn drive_due(&self, payment: Payment, alone: bool) {
+        let id = payment.id();
+        let outcome = match self.claim(payment, alone).await {
+            Ok(Some(claimed)) => self.drive(claimed).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => {
+                tracing::warn!(payment = %id, %error, "payment {id} could not be driven now");
+            }
+        }
+    }
+
+    /// Takes the lease. A run that never settled counts as sent; one whose worker died counts as
+    /// a crash. What crashed the worker too often, alone in hand, is poison.
+    async fn claim(
+        &self,
+        mut payment: Payment,
+        alone: bool,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let now = self.clock.now_ms();
+        let expected = payment.version;
+        payment.version += 1;
+        payment.updated_at = now;
+        let unsettled = payment.exposure == Exposure::Open;
+        if payment.lease.take().is_some() {
+            payment.effort.crashes = payment.effort.crashes.saturating_add(1);
+            if payment.effort.crashes > SUSPECT_AFTER {
+                payment.effort.crashes_alone = payment.effort.crashes_alone.saturating_add(1);
+            }
+        }
+        payment.exposure = match payment.exposure {
+            Exposure::Sent => Exposure::Sent,
+            Exposure::Open if unsettled => Exposure::Sent,
+            Exposure::Clear | Exposure::Open => Exposure::Open,
+        };
+        if alone && payment.effort.crashes_alone >= self.poison_after {
+            self.lay_down_poison(payment, expected, now).await?;
+            return Ok(None);
+        }
+        payment.lease = Some(self.lease(now));
+        let commit = Commit {
+            payment: Some(PaymentWrite::Update { payment: payment.clone(), expected }),
+            ..Commit::default()
+        };
+        self.commit(commit).await?;
+        Ok(Some(Claimed { payment, seat: None }))
+    }
+
+    async fn lay_down_poison(
+        &self,
+        mut payment: Payment,
+        expected: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let mut run = Run { rule: "poison", ..Run::default() };
+        if payment.exposure == Exposure::Open {
+            payment.exposure = Exposure::Clear;
+        }
+        let crashes = payment.effort.crashes;
+        let detail = format!("it crashed the worker {crashes} times, at last alone in hand");
+        let letter = self.lay_down(&mut payment, &mut run, DeadLetterReason::Poison, detail, now);
+        let mut outbox = Vec::new();
+        for outcome in run.told {
+            outbox.push(self.tell(&mut payment, outcome, now));
+        }
+        let commit = Commit {
+            payment: Some(PaymentWrite::Update { payment, expected }),
+            outbox,
+            dead_letters: vec![letter],
+            ..Commit::default()
+        };
+        self.commit(commit).await
+    }
+
+    /// A suspect is handled with nothing else in hand, here and by whoever else has a suspect.
+    async fn drive_alone(&self, payment: Payment) {
+        let now = self.clock.now_ms();
+        match self.store.take_turn("suspect", &self.worker, now, now + 300_000).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "no turn for the suspect lane");
+                return;
+            }
+        }
+        let id = payment.id();
+        tracing::warn!(payment = %id, "payment {id} crashed its worker before: handled alone");
+        let Some(_house) = self.slots.enter_alone().await else { return };
+        self.drive_due(payment, true).await;
+    }
+
+    /// Closes references whose time for upsells is over; failing that, it is tried again later.
+    async fn close_references(&self, now: i64) -> Result<(), StoreError> {
+        for payment in self.store.references_to_close(now, 20).await? {
+            self.close_reference(payment, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn close_reference(&self, mut payment: Payment, now: i64) -> Result<(), StoreError> {
+        use crate::domain::gateway::{Effect, Fault};
+        let expected = payment.version;
+        let Some(reference) = payment.reference.clone() else { return Ok(()) };
+        let Some(account) = self.accounts.account(&payment.key.mid).await? else { return Ok(()) };
+        let reply = self.gateway.call(&account, &Effect::CloseReference(reference)).await.reply;
+        let again = match reply {
+            Ok(_) | Err(Fault::Refused { .. } | Fault::Unexpected { .. }) => None,
+            Err(_) if payment.phase == Phase::Paid => Some(now + 600_000),
+            Err(_) => Some(now + 60_000),
+        };
+        payment.close_reference_at = again;
+        payment.version += 1;
+        payment.updated_at = now;
+        let commit = Commit {
+            payment: Some(PaymentWrite::Update { payment, expected }),
+            ..Commit::default()
+        };
+        match self.commit(commit).await {
+            Err(StoreError::Conflict) => Ok(()),
+            other => other,
+        }
+    }
+}

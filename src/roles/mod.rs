@@ -1,0 +1,3 @@
+//! The roles of the program: loops around the application, seeing ports and nothing else.
+
+pub mod worker;
