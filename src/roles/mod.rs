@@ -1,4 +1,4 @@
 //! The roles of the program: loops around the application, seeing ports and nothing else.
 
-pub mod relay;
+pub mod ingest;
 pub mod worker;

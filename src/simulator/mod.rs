@@ -15,8 +15,6 @@ mod mws;
 mod profile;
 mod server;
 mod settings;
-#[cfg(test)]
-mod tests;
 mod throttle;
 
 use std::io;

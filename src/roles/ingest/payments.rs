@@ -1,0 +1,99 @@
+//! The project's own API, reading half: a payment as it is, and on demand every step of it.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::Ingest;
+use super::access::Caller;
+use super::api::query_of;
+use super::query::away;
+use super::refusal::Refusal;
+use crate::contract::payment_view;
+use crate::contract::time::rfc3339;
+use crate::domain::command::{PaymentKey, Subject};
+use crate::domain::ids::{MerchantAccountId, OrderId, UpsellId};
+use crate::domain::payment::Payment;
+use crate::ports::store::JournalEntry;
+use crate::telemetry::fields;
+
+const UNKNOWN: Refusal = Refusal::NotFound("no worker has taken such a payment");
+
+/// `GET /v1/orders/{mid}/{orderId}`.
+pub(super) async fn order(
+    State(ingest): State<Arc<Ingest>>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let Path((mid, order)) = path.map_err(|_| UNKNOWN)?;
+    let subject = Subject::Order(OrderId::new(order).map_err(|_| UNKNOWN)?);
+    ingest.payment(&caller, mid, subject, query.as_deref()).await
+}
+
+/// `GET /v1/upsells/{mid}/{orderId}/{upsellId}`.
+pub(super) async fn upsell(
+    State(ingest): State<Arc<Ingest>>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let Path((mid, order, upsell)) = path.map_err(|_| UNKNOWN)?;
+    let order = OrderId::new(order).map_err(|_| UNKNOWN)?;
+    let subject = Subject::Upsell(order, UpsellId::new(upsell).map_err(|_| UNKNOWN)?);
+    ingest.payment(&caller, mid, subject, query.as_deref()).await
+}
+
+impl Ingest {
+    async fn payment(
+        &self,
+        caller: &Caller,
+        mid: String,
+        subject: Subject,
+        query: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        let asked = query_of(query, &["timeline"]).map_err(Refusal::Fields)?;
+        let timeline = match asked.get("timeline").and_then(Value::as_str) {
+            None | Some("" | "0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(_) => return Err(Refusal::field("timeline", "must be 1 or 0")),
+        };
+        let mid = MerchantAccountId::new(mid).map_err(|_| UNKNOWN)?;
+        if !caller.may_use(&mid) {
+            return Err(Refusal::NotAllowed);
+        }
+        let id = PaymentKey { mid, subject }.event_subject();
+        let found = self.ports.store.payment(&id).await.map_err(away)?;
+        let mut view = self.view(&found.ok_or(UNKNOWN)?).await?;
+        if timeline {
+            let steps = self.ports.desk.timeline(&id).await.map_err(away)?;
+            view.insert("timeline".to_owned(), steps.iter().map(step).collect());
+        }
+        let body = Value::Object(view).to_string();
+        Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+    }
+
+    /// The payment as it is, with what its latest event told.
+    pub(super) async fn view(&self, payment: &Payment) -> Result<Map<String, Value>, Refusal> {
+        let Some(event_id) = &payment.latest_event else { return Ok(payment_view(payment, None)) };
+        let event = self.ports.store.event(event_id).await.map_err(away)?;
+        let Some(event) = event else { return Ok(payment_view(payment, None)) };
+        let document = self.ports.vault.open(&format!("event/{event_id}"), &event.body);
+        let document = document.map_err(|error| {
+            tracing::error!({ fields::ERROR } = %error, { fields::EVENT } = event_id, "a stored event cannot be opened");
+            Refusal::Broken
+        })?;
+        Ok(payment_view(payment, Some(&document)))
+    }
+}
+
+fn step(entry: &JournalEntry) -> Value {
+    let detail: Value =
+        serde_json::from_str(&entry.detail).unwrap_or_else(|_| Value::String(entry.detail.clone()));
+    json!({"at": rfc3339(entry.at), "kind": entry.kind, "name": entry.name, "detail": detail})
+}

@@ -1,0 +1,169 @@
+//! Verdicts as direct replies: one exclusive queue of this process, and who waits for which
+//! correlation id. While the queue is lost nobody is answered, which is no error: they are told
+//! that the command is on its way.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::decline::FieldError;
+use crate::ports::broker::{Broker, Message};
+use crate::telemetry::fields;
+
+/// Before the queue is opened again.
+const REOPEN: Duration = Duration::from_secs(1);
+/// What those who wait have left once the process is told to stop.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The event that a command is done with.
+pub(super) struct Verdict {
+    /// The document, byte for byte.
+    pub(super) event: Box<RawValue>,
+    /// The result behind the kind: `paid`, `declined`, `rejected` …
+    pub(super) result: String,
+    /// Its `data`.
+    pub(super) data: Value,
+}
+
+impl Verdict {
+    /// Reads an event; none where it is no news of a command that is done.
+    fn read(body: &[u8]) -> Option<Self> {
+        let event: Box<RawValue> = serde_json::from_slice(body).ok()?;
+        let document: Value = serde_json::from_str(event.get()).ok()?;
+        let result = document["type"].as_str()?.rsplit('.').next()?.to_owned();
+        let done = ["paid", "authorized", "declined", "failed", "canceled", "rejected"];
+        if !done.contains(&result.as_str()) {
+            return None;
+        }
+        let data = document["data"].clone();
+        Some(Self { event, result, data })
+    }
+
+    /// The machine's code of what was declined, failed or rejected.
+    pub(super) fn code(&self) -> &str {
+        self.data["decline"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// What is told to the customer.
+    pub(super) fn message(&self) -> &str {
+        self.data["decline"]["message"].as_str().unwrap_or_default()
+    }
+
+    /// The fields at fault.
+    pub(super) fn errors(&self) -> Vec<FieldError> {
+        let errors = self.data["decline"]["errors"].as_array();
+        let read = |error: &Value| {
+            Some(FieldError::new(error["field"].as_str()?, error["message"].as_str()?))
+        };
+        errors.into_iter().flatten().filter_map(read).collect()
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    queue: Option<String>,
+    by_correlation: HashMap<String, oneshot::Sender<Verdict>>,
+}
+
+/// Who waits for what.
+#[derive(Default)]
+pub(super) struct Verdicts {
+    waiting: Mutex<Waiting>,
+    stopping: CancellationToken,
+}
+
+/// A place among those who wait, given up when it is dropped.
+pub(super) struct Ticket<'a> {
+    /// The queue that the verdict comes to.
+    pub(super) reply_to: String,
+    verdicts: &'a Verdicts,
+    correlation_id: String,
+    verdict: oneshot::Receiver<Verdict>,
+}
+
+impl Verdicts {
+    /// Waits for the replies with this correlation id; none while there is no queue.
+    pub(super) fn expect(&self, correlation_id: &str) -> Option<Ticket<'_>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply_to = waiting.queue.clone()?;
+        let (sender, verdict) = oneshot::channel();
+        waiting.by_correlation.insert(correlation_id.to_owned(), sender);
+        let correlation_id = correlation_id.to_owned();
+        Some(Ticket { reply_to, verdicts: self, correlation_id, verdict })
+    }
+
+    /// Hands replies to those who wait, until it is told to stop.
+    pub(super) async fn listen(&self, broker: &dyn Broker, stop: &CancellationToken) {
+        let farewell = async {
+            stop.cancelled().await;
+            // Who waits now may still be answered, where it is quick.
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            () = self.receive(broker) => {}
+            () = farewell => {}
+        }
+        self.stopping.cancel();
+    }
+
+    async fn receive(&self, broker: &dyn Broker) {
+        loop {
+            match broker.replies().await {
+                Ok(mut replies) => {
+                    self.set_queue(Some(replies.queue()));
+                    while let Some(message) = replies.next().await {
+                        self.hand_over(&message);
+                        self.set_queue(Some(replies.queue()));
+                    }
+                    tracing::info!("the reply queue is lost and opened again");
+                }
+                Err(error) => tracing::warn!({ fields::ERROR } = %error, "no reply queue"),
+            }
+            self.set_queue(None);
+            tokio::time::sleep(REOPEN).await;
+        }
+    }
+
+    fn set_queue(&self, queue: Option<String>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.queue != queue {
+            waiting.queue = queue;
+        }
+    }
+
+    fn hand_over(&self, message: &Message) {
+        let Some(correlation_id) = &message.correlation_id else { return };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.by_correlation.contains_key(correlation_id) {
+            return;
+        }
+        if let Some(verdict) = Verdict::read(&message.body)
+            && let Some(sender) = waiting.by_correlation.remove(correlation_id)
+        {
+            // Who has stopped waiting meanwhile needs no answer.
+            sender.send(verdict).ok();
+        }
+    }
+}
+
+impl Ticket<'_> {
+    /// The verdict, if it comes in time.
+    pub(super) async fn wait(mut self, time: Duration) -> Option<Verdict> {
+        tokio::select! {
+            verdict = tokio::time::timeout(time, &mut self.verdict) => verdict.ok()?.ok(),
+            () = self.verdicts.stopping.cancelled() => None,
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.verdicts.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.by_correlation.remove(&self.correlation_id);
+    }
+}
