@@ -175,12 +175,24 @@ impl Wanted {
             return Err(FieldError::new("currency", format!("the payment is in {currency}")));
         }
         let Some(hundredths) = self.hundredths else { return Ok(None) };
-        let per_unit = 10i64.pow(2 - currency.digits().min(2));
+        let per_unit = hundredths_per_unit(currency);
         if hundredths % per_unit != 0 {
             return Err(FieldError::new("amount", "has more decimals than its currency"));
         }
         Ok(Some(Money::from_minor(hundredths / per_unit, currency)))
     }
+}
+
+const fn hundredths_per_unit(currency: Currency) -> i64 {
+    match currency.digits() {
+        0 => 100,
+        _ => 1,
+    }
+}
+
+/// The amount without its currency.
+pub(super) const fn hundredths(amount: Money) -> i64 {
+    amount.minor() * hundredths_per_unit(amount.currency())
 }
 
 /// Close an agreement.

@@ -123,6 +123,8 @@ struct RejectedData<'a> {
     #[serde(flatten)]
     subject: SubjectWire<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    amazon_order_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     amazon_billing_agreement_id: Option<&'a str>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -295,6 +297,7 @@ pub fn render_rejected(
             upsell_id: ids.upsell.as_ref().map(|id| id.as_str()),
             charge_id: ids.charge.as_ref().map(|id| id.as_str()),
         },
+        amazon_order_id: ids.reference.as_ref().map(|id| id.as_str()),
         amazon_billing_agreement_id: ids.agreement.as_ref().map(|id| id.as_str()),
         status: if operation.is_some() { "operation_rejected" } else { "rejected" },
         operation,

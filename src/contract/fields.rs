@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::decline::FieldError;
 use crate::domain::ids::IdError;
-use crate::domain::money::{AmountError, Currency, Money};
+use crate::domain::money::{Currency, Money};
 
 pub(super) struct Fields<'a> {
     values: &'a Map<String, Value>,
@@ -112,9 +112,4 @@ impl<'a> Fields<'a> {
 pub(super) fn currency(text: &str) -> Result<Currency, IdError> {
     Currency::parse(text)
         .ok_or(IdError { rule: "must be a currency that Amazon Pay takes, like USD" })
-}
-
-/// An amount whose currency is not known, in hundredths.
-pub(super) fn hundredths(text: &str) -> Result<i64, AmountError> {
-    Money::parse(text, Currency::USD).map(Money::minor)
 }

@@ -27,6 +27,8 @@ pub struct ReadableIds {
     pub charge: Option<ChargeId>,
     /// `requestId`.
     pub request: Option<RequestId>,
+    /// `amazonOrderId`.
+    pub reference: Option<ReferenceId>,
     /// `amazonBillingAgreementId`.
     pub agreement: Option<ReferenceId>,
 }
@@ -56,6 +58,7 @@ impl ReadableIds {
         self.upsell = id(object, "upsellId", UpsellId::new);
         self.charge = id(object, "chargeId", ChargeId::new);
         self.request = id(object, "requestId", RequestId::new);
+        self.reference = id(object, "amazonOrderId", ReferenceId::new);
         self.agreement = id(object, "amazonBillingAgreementId", ReferenceId::new);
     }
 

@@ -5,14 +5,15 @@ use serde_json::{Map, Value};
 
 use super::command::{
     Biller, ChargeCommand, CloseAgreement, Command, OperationCommand, OperationKind, SaleCommand,
-    SaleDraft, Wanted, both_forms,
+    SaleDraft, Wanted, both_forms, hundredths,
 };
-use super::fields::{Fields, currency, hundredths};
+use super::fields::{Fields, currency};
 use super::personal::{Personal, SEALED, Wire};
 use super::time::parse_rfc3339;
 use crate::domain::command::{AuthorizationMode, CaptureMode, Kind, PaymentKey, Subject, Texts};
 use crate::domain::decline::FieldError;
 use crate::domain::ids::{ChargeId, MerchantAccountId, OrderId, ReferenceId, RequestId, UpsellId};
+use crate::domain::money::{Currency, Money};
 
 /// The largest number of characters of texts that have no bound of their own.
 const ANY: usize = usize::MAX;
@@ -222,13 +223,10 @@ fn subject(fields: &mut Fields<'_>) -> Option<Subject> {
 
 fn wanted(fields: &mut Fields<'_>) -> Wanted {
     let currency = fields.optional("currency", currency);
-    let wanted = Wanted { hundredths: fields.optional("amount", hundredths), currency };
-    if let Some(currency) = currency
-        && let Err(error) = wanted.in_currency(currency)
-    {
-        fields.errors.push(error);
-    }
-    wanted
+    // Without one it is the payment's, and judged when that is known.
+    let assumed = currency.unwrap_or(Currency::USD);
+    let amount = fields.optional("amount", |text| Money::parse(text, assumed));
+    Wanted { hundredths: amount.map(hundredths), currency }
 }
 
 fn close_agreement(fields: &mut Fields<'_>) -> Option<Command> {

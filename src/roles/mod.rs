@@ -1,4 +1,5 @@
 //! The roles of the program: loops around the application, seeing ports and nothing else.
 
 pub mod ingest;
+pub mod relay;
 pub mod worker;

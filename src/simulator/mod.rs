@@ -15,6 +15,8 @@ mod mws;
 mod profile;
 mod server;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use std::io;

@@ -13,7 +13,7 @@ use opentelemetry_sdk::runtime::Tokio;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -68,7 +68,9 @@ pub fn init(config: &config::Telemetry) -> Result<Telemetry, InitError> {
 
 fn lines(config: &config::Telemetry) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let filter = EnvFilter::new(&config.filter);
+    // lapin writes whole messages into its lines; what matters of it is told by the adapter.
+    let ours = filter_fn(|metadata| !metadata.target().starts_with("lapin"));
+    let filter = EnvFilter::new(&config.filter).and(ours);
     match config.format {
         LogFormat::Text => layer.with_ansi(false).with_filter(filter).boxed(),
         LogFormat::Json => layer

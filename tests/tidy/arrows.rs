@@ -180,7 +180,7 @@ const KEPT: &[(&[&str], &[&str], &str)] = &[
         "rows are the store's own matter: speak ports::store",
     ),
     (&["lapin"], &["src/adapters/rabbitmq/"], "speak ports::broker"),
-    (&["backoff"], &["src/domain/retry/", "src/domain/retry.rs"], "ask domain/retry for the wait"),
+    (&["backoff"], &["src/adapters/schedule.rs"], "ask ports::clock::Schedule for the wait"),
     (
         &["rpassword", "clap"],
         &["src/cli/", "src/cli.rs", "src/main.rs", "src/config/"],

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::SellerAt;
+use super::{Books, SellerAt};
 use crate::simulator::clock::{HOUR, Millis, SECOND};
 
 /// A postal address, as far as the buyer filled it in.
@@ -58,5 +58,30 @@ impl Token {
     /// How long the token is good for still.
     pub(crate) fn seconds_left(&self, now: Millis) -> i64 {
         (self.issued + HOUR - now) / SECOND
+    }
+}
+
+impl Books {
+    /// The account of whoever has this e-mail address: always the same.
+    pub(crate) fn user_id(&mut self, email: &str) -> String {
+        if let Some(known) = self.users.get(email) {
+            return known.clone();
+        }
+        let user_id = format!("amzn1.account.{}", self.ids.capitals(28));
+        self.users.insert(email.to_owned(), user_id.clone());
+        user_id
+    }
+
+    /// Gives out an access token for a buyer who logged in at a seller's.
+    pub(super) fn issue_token(&mut self, seller: SellerAt, buyer: &Arc<Buyer>) -> String {
+        let text = self.ids.access_token();
+        let token = Token { seller, buyer: Arc::clone(buyer), issued: self.now };
+        self.tokens.insert(text.clone(), token);
+        text
+    }
+
+    /// The access token of this text, if it is one and has not run out.
+    pub(crate) fn token(&self, text: &str) -> Option<&Token> {
+        self.tokens.get(text).filter(|token| token.seconds_left(self.now) > 0)
     }
 }

@@ -14,10 +14,11 @@ mod reason;
 mod refund;
 mod seller;
 mod seller_central;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Index, IndexMut};
-use std::sync::Arc;
 
 use super::clock::Millis;
 use super::ids::Ids;
@@ -145,6 +146,7 @@ pub(crate) struct Books {
     captures: Vec<Capture>,
     refunds: Vec<Refund>,
     by_id: HashMap<String, Object>,
+    users: HashMap<String, String>,
     tokens: HashMap<String, Token>,
     references: HashMap<(SellerAt, Environment, String), Object>,
     timers: BTreeMap<(Millis, u64), Due>,
@@ -165,6 +167,7 @@ impl Books {
             captures: Vec::new(),
             refunds: Vec::new(),
             by_id: HashMap::new(),
+            users: HashMap::new(),
             tokens: HashMap::new(),
             references: HashMap::new(),
             timers: BTreeMap::new(),
@@ -245,18 +248,5 @@ impl Books {
     /// The order references of a seller, oldest first.
     pub(crate) fn orders_of(&self, seller: SellerAt) -> impl Iterator<Item = &Order> {
         self[seller].orders.iter().map(|at| &self[*at])
-    }
-
-    /// Gives out an access token for a buyer who logged in at a seller's.
-    fn issue_token(&mut self, seller: SellerAt, buyer: &Arc<Buyer>) -> String {
-        let text = self.ids.access_token();
-        let token = Token { seller, buyer: Arc::clone(buyer), issued: self.now };
-        self.tokens.insert(text.clone(), token);
-        text
-    }
-
-    /// The access token of this text, if it is one and has not run out.
-    pub(crate) fn token(&self, text: &str) -> Option<&Token> {
-        self.tokens.get(text).filter(|token| token.seconds_left(self.now) > 0)
     }
 }

@@ -218,8 +218,14 @@ impl Books {
     pub(crate) fn shows_buyer(&self, at: OrderAt, token: Option<&str>) -> Result<bool, Refusal> {
         let Some(token) = token else { return Ok(self[at].confirmed) };
         let order = &self[at];
+        let client = |seller: SellerAt| &self[seller].client_id;
         match self.token(token) {
-            Some(token) if token.seller == order.seller && token.buyer == order.buyer => Ok(true),
+            Some(token)
+                if client(token.seller) == client(order.seller)
+                    && token.buyer.user_id == order.buyer.user_id =>
+            {
+                Ok(true)
+            }
             _ => Err(Refusal::Token),
         }
     }

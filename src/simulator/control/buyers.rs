@@ -62,8 +62,8 @@ impl BuyerBody {
             None => Some(Address::demo(&name)),
             Some(address) => address.map(|address| address.address(&name)),
         };
-        let user_id = format!("amzn1.account.{}", books.ids.capitals(28));
         let email = self.email.unwrap_or_else(|| "buyer@example.com".to_owned());
+        let user_id = books.user_id(&email);
         Arc::new(Buyer { user_id, name, email, address })
     }
 }

@@ -51,13 +51,15 @@ fn show<'a>(books: &'a Books, entry: &Entry) -> Shown<'a> {
 pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<Of>) -> Reply {
     let world = simulator.world();
     let books = &world.books;
-    let entries = books.ledger().iter().map(|entry| show(books, entry));
-    let wanted = |shown: &Shown<'_>| {
-        of.merchant_id.as_deref().is_none_or(|id| id == shown.merchant_id)
-            && of.object_id.as_deref().is_none_or(|id| id == shown.object_id || id == shown.id)
+    let wanted = |entry: &&Entry| {
+        let order = &books[entry.order];
+        let merchant_id = &books[order.seller].merchant_id;
+        let (id, _) = books.names(entry.object);
+        of.merchant_id.as_ref().is_none_or(|wanted| wanted == merchant_id)
+            && of.object_id.as_ref().is_none_or(|wanted| *wanted == order.id || wanted == id)
     };
-    let entries: Vec<Shown<'_>> = entries.filter(wanted).collect();
-    ok(&json!({"entries": entries}))
+    let entries = books.ledger().iter().filter(wanted).map(|entry| show(books, entry));
+    ok(&json!({"entries": entries.collect::<Vec<_>>()}))
 }
 
 /// `GET /_sim/calls`

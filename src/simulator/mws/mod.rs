@@ -250,10 +250,11 @@ fn signer_secret(world: &World, heard: &Heard<'_>) -> Result<String, Error> {
 
 /// The seller for whom whoever signed may speak.
 fn caller(books: &Books, heard: &Heard<'_>, name: &str) -> Result<SellerAt, Error> {
+    let token = heard.params.get("MWSAuthToken").filter(|token| !token.is_empty());
     let speaks_for = |at: &SellerAt| {
         let seller = &books[*at];
         seller.access_key == heard.param("AWSAccessKeyId")
-            && seller.mws_auth_token.as_deref() == heard.params.get("MWSAuthToken")
+            && seller.mws_auth_token.as_deref() == token
     };
     let asks_for_account = name == "GetMerchantAccountStatus";
     let Some(at) = books.seller(heard.merchant()).filter(speaks_for) else {
