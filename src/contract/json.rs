@@ -11,11 +11,11 @@ use serde_json::{Map, Number, Value};
 
 use crate::domain::decline::FieldError;
 
-/// The largest body that is acceptable, in bytes.
+/// The largest body that is acceptable, in bytes. Judged by the caller, who answers for it.
 pub const BODY_MAX: usize = 64 * 1024;
 /// The deepest nesting that is acceptable; the object itself is the first level.
 pub const DEPTH_MAX: usize = 64;
-/// Bodies above [`BODY_MAX`] are read up to here, for the ids in them.
+/// Larger ones are not looked at; up to here they are read for the ids in them.
 const READ_MAX: usize = 1024 * 1024;
 
 /// What numbers become.
@@ -32,7 +32,7 @@ pub enum Numbers {
 pub struct Object {
     /// Its members; of a key that stands twice, the last.
     pub values: Map<String, Value>,
-    /// What is wrong with it although it can be read: size, depth, keys that stand twice.
+    /// What is wrong with it although it can be read: depth, keys that stand twice.
     pub faults: Vec<FieldError>,
     /// The names of its own members that stand twice: none of their values counts.
     pub doubled: BTreeSet<String>,
@@ -66,9 +66,6 @@ pub fn read(body: &[u8], numbers: Numbers) -> Result<Object, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|_| Unreadable::NotJson)?;
     let mut reader = Reader { numbers, faults: Vec::new(), doubled: BTreeSet::new() };
-    if body.len() > BODY_MAX {
-        reader.faults.push(FieldError::new("body", Unreadable::TooLarge.to_string()));
-    }
     match reader.value(raw, 1, "")? {
         Value::Object(values) => {
             Ok(Object { values, faults: reader.faults, doubled: reader.doubled })

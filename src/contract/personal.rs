@@ -3,9 +3,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::command::{Biller, Command};
 use super::fields::Fields;
+use crate::domain::decline::FieldError;
 use crate::domain::ids::MessageId;
 use crate::ports::vault::{Sealed, Vault, VaultError};
 
@@ -155,4 +157,11 @@ pub(super) fn open(
 ) -> Result<Wire, VaultError> {
     let clear = vault.open(&identity(message_id), &Sealed(sealed.to_owned()))?;
     serde_json::from_slice(&clear).map_err(|_| VaultError::Broken)
+}
+
+/// The fields that may not stand in clear beside the sealed ones.
+pub(super) fn both_forms(values: &Map<String, Value>) -> Vec<FieldError> {
+    let clear =
+        CLEAR.iter().filter(|name| values.get(**name).is_some_and(|value| !value.is_null()));
+    clear.map(|name| FieldError::new(*name, "stands in clear beside the sealed form")).collect()
 }

@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::command::{Command, Parsed};
+use super::command::Command;
 use super::fingerprint;
+use super::json::{BODY_MAX, Unreadable};
+use super::parse::{Parsed, body_max};
 use super::personal::{self, SEALED, Wire};
 use super::{read, render};
 use crate::domain::decline::FieldError;
@@ -51,6 +53,9 @@ pub fn validate(
     }
     match reading.command {
         Some(command) if reading.errors.is_empty() => {
+            if size(&command) > body_max(true) {
+                return Err(vec![FieldError::new("body", Unreadable::TooLarge.to_string())]);
+            }
             Ok(Validated { routing_key: routing_key.to_owned(), command })
         }
         None if reading.errors.is_empty() => {
@@ -97,9 +102,18 @@ pub fn sealed_copy(message: &Message, parsed: &Parsed, vault: &dyn Vault) -> Mes
 fn body(command: &Command, message_id: &MessageId, vault: &dyn Vault) -> Vec<u8> {
     let mut fields = render::fields(command);
     let personal = Wire::of(command);
-    if !personal.is_empty() {
+    // A message that grew above the bound by being written anew proves by a seal that it is ours.
+    if !personal.is_empty() || size(command) > BODY_MAX {
         let sealed = personal::seal(&personal, message_id, vault);
         fields.insert(SEALED.to_owned(), Value::String(sealed.0));
     }
     Value::Object(fields).to_string().into_bytes()
+}
+
+/// About how large the message will be: what is sealed is written in base64, with a key id, a
+/// nonce and a tag.
+fn size(command: &Command) -> usize {
+    let fields = Value::Object(render::fields(command)).to_string().len();
+    let sealed = Wire::of(command).to_json().len();
+    fields + sealed.div_ceil(3) * 4 + 256
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::command::{
     Biller, ChargeCommand, CloseAgreement, Command, OperationCommand, OperationKind, SaleCommand,
-    SaleDraft, Wanted, both_forms, hundredths,
+    SaleDraft, Wanted, hundredths,
 };
 use super::fields::{Fields, currency};
-use super::personal::{Personal, SEALED, Wire};
+use super::personal::{Personal, SEALED, Wire, both_forms};
 use super::time::parse_rfc3339;
 use crate::domain::command::{AuthorizationMode, CaptureMode, Kind, PaymentKey, Subject, Texts};
 use crate::domain::decline::FieldError;

@@ -1,6 +1,7 @@
 //! Messages become commands or rejections that name everything that is wrong.
 
-use amazon_pay_worker::contract::command::{Biller, Wanted, check_region};
+use amazon_pay_worker::contract::check_region;
+use amazon_pay_worker::contract::command::{Biller, Wanted};
 use amazon_pay_worker::contract::{
     Command, Parsed, Refusal, Rejection, Unknown, parse, sealed_copy, validate,
 };
@@ -146,6 +147,8 @@ fn the_kind_of_an_operation_follows_from_the_readable_ids() {
 #[test]
 fn the_fingerprint_is_over_what_was_meant() {
     let one = parsed(&message("order.import", &good("order.import")));
+    // For ever: a redelivery may reach a newer program than its first delivery did.
+    assert_eq!(one.fingerprint, "f7d21f0a2a34edd6dde5ba75975cc44edb6716592d4c2e22536676b682fb5cf8");
     let mut same = good("order.import");
     same["amount"] = json!("19.950".trim_end_matches('0'));
     same["phoneNumber"] = json!("unknown");
@@ -253,4 +256,32 @@ fn an_operation_may_leave_its_currency_to_the_payment() {
     assert_eq!(yen.in_currency(Currency::JPY).unwrap().unwrap().minor(), 19);
     assert_eq!(yen.in_currency(Currency::USD).unwrap_err().field, "currency");
     assert_eq!(Wanted::default().in_currency(Currency::USD).unwrap(), None);
+}
+
+#[test]
+fn what_grows_by_sealing_is_still_acceptable_and_what_cannot_fit_is_not_published() {
+    let long = with(good("order.import"), "firstName", json!("x".repeat(60_000)));
+    let clear = message("order.import", &long);
+    assert!(clear.body.len() <= 64 * 1024);
+    let first = parsed(&clear);
+    let sealed = sealed_copy(&clear, &first, &FakeVault);
+    assert!(sealed.body.len() > 64 * 1024);
+    assert_eq!(parsed(&sealed).fingerprint, first.fingerprint);
+
+    let mut bare = good("order.import");
+    for name in ["firstName", "lastName", "emailAddress", "amazonAddressConsent"] {
+        bare = without(bare, name);
+    }
+    let empty = bare.to_string().len();
+    let full = with(bare, "note", json!(""));
+    let full = with(full, "customInformation", json!("x".repeat(64 * 1024 - empty)));
+    let clear = message("order.import", &full);
+    assert!(clear.body.len() <= 64 * 1024);
+    let first = parsed(&clear);
+    let again = parsed(&sealed_copy(&clear, &first, &FakeVault));
+    assert_eq!(again.fingerprint, first.fingerprint);
+
+    let huge = with(good("order.import"), "firstName", json!("x".repeat(120_000)));
+    let wrong = validate("order.import", huge.as_object().unwrap(), Unknown::Ignored, None);
+    assert_eq!(wrong.unwrap_err()[0].field, "body");
 }

@@ -121,7 +121,10 @@ fn properties_are_judged() {
 fn only_a_real_trace_context_is_taken_along() {
     let mut message = message("order.import", &good("order.import"));
     let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    for (text, taken) in [(good, true), ("00-XYZ", false), ("", false), (&good[1..], false)] {
+    let zero = "00-00000000000000000000000000000000-b7ad6b7169203331-01";
+    for (text, taken) in
+        [(good, true), (zero, false), ("00-XYZ", false), ("", false), (&good[1..], false)]
+    {
         message.headers.insert("traceparent".to_owned(), text.to_owned());
         let parsed = parse(&message, &FakeVault).unwrap();
         assert_eq!(parsed.asker.traceparent.is_some(), taken, "{text}");
