@@ -1,17 +1,33 @@
 //! Amazon's quotas as this process has learnt them: a bucket per seller account and operation,
-//! ungoverned until Amazon throttles it for the first time.
+//! ungoverned until Amazon throttles it for the first time, because many merchants have more than
+//! the documented quota. It only counts: it never waits, asks no clock, and forgets what is quiet.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+mod bucket;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use self::bucket::{Bucket, Quota};
 use crate::domain::command::Kind;
 
-/// Whose call it is: checkout goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub use self::bucket::HOLD_MS;
+
+/// Buckets at once; the one that was quiet the longest makes room.
+const BUCKETS_MAX: usize = 1024;
+
+/// Whose call it is. Earlier ones go first where a bucket is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Traffic {
     /// A buyer waits.
     Checkout,
-    /// Thousands at midnight.
+    /// Capture, refund, cancel, close.
+    Operations,
+    /// Amazon's hints.
+    Notifications,
+    /// Thousands at midnight: leaves a part of each bucket to the others.
     Recurring,
 }
 
@@ -26,58 +42,117 @@ impl Traffic {
     }
 }
 
+/// A call that somebody wants to make.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The seller account in its environment.
+    pub account: &'a str,
+    /// Whether that is the sandbox, whose quotas are smaller.
+    pub sandbox: bool,
+    /// The name of the effect.
+    pub operation: &'static str,
+    /// Who asks: the payment's id. By it a slot that was promised is found again.
+    pub who: &'a str,
+    /// Whose call it is.
+    pub traffic: Traffic,
+}
+
 /// Whether a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admit {
     /// Now.
     Go,
-    /// At this time, in milliseconds since the epoch; the slot is this caller's.
+    /// At this time, in milliseconds since the epoch. Within [`HOLD_MS`] the slot is the caller's:
+    /// wait, then call without asking again. Later than that it is a promise: let go, come back
+    /// then, and ask again.
     WaitUntil(i64),
 }
 
-/// The learnt quotas.
+/// The learnt quotas. The lock is held for a computation, never over an await.
 #[derive(Debug, Default)]
 pub struct Governor {
-    next: Mutex<HashMap<(String, &'static str), i64>>,
+    learnt: Mutex<Learnt>,
+}
+
+#[derive(Debug)]
+struct Learnt {
+    buckets: BTreeMap<(String, &'static str), Bucket>,
+    workers: u32,
+}
+
+impl Default for Learnt {
+    fn default() -> Self {
+        Self { buckets: BTreeMap::new(), workers: 1 }
+    }
 }
 
 impl Governor {
-    /// Asks for a call of `operation` on the account's quota.
-    pub fn admit(
-        &self,
-        account: &str,
-        sandbox: bool,
-        operation: &'static str,
-        _traffic: Traffic,
-        now: i64,
-    ) -> Admit {
-        let mut next = self.next.lock().unwrap_or_else(|broken| broken.into_inner());
-        let Some(at) = next.get_mut(&(account.to_owned(), operation)) else { return Admit::Go };
-        let slot = (*at).max(now);
-        *at = slot + spacing(sandbox);
-        if slot <= now { Admit::Go } else { Admit::WaitUntil(slot) }
+    /// Asks for a call.
+    pub fn admit(&self, ask: &Ask<'_>, now: i64) -> Admit {
+        let mut learnt = self.lock();
+        if learnt.buckets.is_empty() {
+            return Admit::Go;
+        }
+        let (key, workers) = (key(ask), learnt.workers);
+        let Some(bucket) = learnt.buckets.get_mut(&key) else { return Admit::Go };
+        if bucket.has_recovered(now) {
+            learnt.buckets.remove(&key);
+            return Admit::Go;
+        }
+        bucket.admit(who(ask), ask.traffic, workers, now)
     }
 
-    /// Amazon throttled a call; when the next one may go.
-    pub fn throttled(
-        &self,
-        account: &str,
-        sandbox: bool,
-        operation: &'static str,
-        retry_after_ms: Option<i64>,
-        now: i64,
-    ) -> i64 {
-        let mut next = self.next.lock().unwrap_or_else(|broken| broken.into_inner());
-        let at = next.entry((account.to_owned(), operation)).or_insert(now);
-        let slot = (*at).max(now + retry_after_ms.unwrap_or_else(|| spacing(sandbox)));
-        *at = slot + spacing(sandbox);
-        slot
+    /// Amazon throttled that call: when its caller may ask again.
+    pub fn throttled(&self, ask: &Ask<'_>, retry_after_ms: Option<i64>, now: i64) -> i64 {
+        let mut learnt = self.lock();
+        let (key, workers) = (key(ask), learnt.workers);
+        if !learnt.buckets.contains_key(&key) {
+            learnt.make_room(now);
+        }
+        let quota = Quota::documented(ask.operation, ask.sandbox);
+        let bucket = learnt.buckets.entry(key).or_insert_with(|| Bucket::new(quota, now));
+        bucket.throttled(who(ask), ask.traffic, retry_after_ms, workers, now)
     }
 
-    /// Among how many workers the quota is shared.
-    pub fn workers(&self, _alive: u32) {}
+    /// Among how many workers each quota is shared.
+    pub fn workers(&self, alive: u32) {
+        self.lock().workers = alive.max(1);
+    }
+
+    /// How many buckets are governed, for the metrics.
+    #[must_use]
+    pub fn governed(&self) -> usize {
+        self.lock().buckets.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Learnt> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-const fn spacing(sandbox: bool) -> i64 {
-    if sandbox { 2_000 } else { 1_000 }
+impl Learnt {
+    /// Forgets what has recovered, and if that is not enough, who asked the longest ago.
+    fn make_room(&mut self, now: i64) {
+        self.buckets.retain(|_, bucket| !bucket.has_recovered(now));
+        while self.buckets.len() >= BUCKETS_MAX {
+            let quietest = self.buckets.iter().min_by_key(|(_, bucket)| bucket.used_at());
+            let Some(key) = quietest.map(|(key, _)| key.clone()) else { return };
+            self.buckets.remove(&key);
+        }
+    }
+}
+
+/// A search reads authorizations: at Amazon that is the same operation.
+fn key(ask: &Ask<'_>) -> (String, &'static str) {
+    let operation = match ask.operation {
+        "find_authorization" => "read_authorization",
+        other => other,
+    };
+    (ask.account.to_owned(), operation)
+}
+
+fn who(ask: &Ask<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    ask.who.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::breaker::Passage;
 use super::engine::Engine;
-use super::governor::{Admit, Traffic};
+use super::governor::{Admit, Ask, HOLD_MS, Traffic};
 use super::slots::Seat;
 use super::trail::Trail;
 use crate::domain::command::Subject;
@@ -24,9 +24,6 @@ const RUN_MAX_MS: i64 = 120_000;
 
 /// How long buyer details are waited for once the authorization has been answered.
 const DETAILS_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a token of Amazon's quota is waited for with the payment in hand.
-const QUOTA_HOLD_MS: i64 = 2_000;
 
 /// A payment that this process has claimed: its row as committed, and its place among its account.
 #[derive(Debug)]
@@ -179,13 +176,18 @@ impl Course<'_> {
     /// Makes one call, within Amazon's quota, and asks the core what it means.
     async fn act(&mut self, effect: Effect) -> Next {
         let engine = self.engine;
-        let bucket = self.account.merchant.seller_account();
+        let (account, who) = (self.account.merchant.seller_account(), self.payment.id());
         let now = engine.clock.now_ms();
-        let traffic = Traffic::of(self.payment.key.subject.kind());
-        let sandbox = self.account.merchant.sandbox;
-        match engine.governor.admit(&bucket, sandbox, effect.name(), traffic, now) {
+        let ask = Ask {
+            account: &account,
+            sandbox: self.account.merchant.sandbox,
+            operation: effect.name(),
+            who: &who,
+            traffic: Traffic::of(self.payment.key.subject.kind()),
+        };
+        match engine.governor.admit(&ask, now) {
             Admit::Go => {}
-            Admit::WaitUntil(at) if at - now <= QUOTA_HOLD_MS => {
+            Admit::WaitUntil(at) if at - now <= HOLD_MS => {
                 let wait = u64::try_from(at - now).unwrap_or(0);
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
@@ -201,8 +203,7 @@ impl Course<'_> {
         engine.metrics.call(effect.name(), result, now - began);
         if let Err(Fault::Throttled { retry_after_ms }) = exchange.reply {
             engine.metrics.throttled(effect.name());
-            let until =
-                engine.governor.throttled(&bucket, sandbox, effect.name(), retry_after_ms, now);
+            let until = engine.governor.throttled(&ask, retry_after_ms, now);
             self.trail.call(now, &effect, &exchange);
             self.payment.effort.last_fault = Some("throttled".to_owned());
             self.run.rule = "throttled";

@@ -1,0 +1,248 @@
+//! One governed quota: tokens that come back with time, and promises of those to come. Learns from
+//! throttles that its rate is too high, and from quiet that it is too low.
+
+use super::{Admit, Traffic};
+
+/// A slot this near is the caller's; a later one is a promise to somebody who will ask again.
+pub const HOLD_MS: i64 = 2_000;
+
+/// A promise is kept for so long after its time; who does not come by then went elsewhere.
+const GRACE_MS: i64 = 5_000;
+
+/// Promises at once. Beyond them times are still given out, but nothing is kept for them.
+const PROMISES_MAX: usize = 1024;
+
+/// Throttles this close together are one: calls that were under way when the first was answered.
+const ONE_THROTTLE_MS: i64 = 2_000;
+
+/// The rate is a multiple of the documented one, and grows while nothing is throttled until there
+/// is no sense in governing any more.
+const FACTOR_MIN: f64 = 1.0 / 16.0;
+const FACTOR_MAX: f64 = 4.0;
+const GROWTH: f64 = 1.05;
+const GROWS_EVERY_MS: i64 = 30_000;
+
+/// The part of a bucket that recurring charges leave to buyers who wait.
+const RESERVE: f64 = 0.3;
+
+/// Amazon's hint is believed up to an hour: it would stop a whole account.
+const HINT_MAX_MS: i64 = 3_600_000;
+
+/// Sums of parts of tokens are not exact.
+const CLOSE: f64 = 1e-6;
+
+/// What Amazon documents for an operation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Quota {
+    burst: f64,
+    restore_ms: f64,
+}
+
+impl Quota {
+    /// By the name of the effect; reads have twice as much as writes.
+    pub(super) fn documented(operation: &str, sandbox: bool) -> Self {
+        let reads = operation.starts_with("read_") || operation.starts_with("find_");
+        let (burst, restore_ms) = match (reads, sandbox) {
+            (false, false) => (10.0, 1_000.0),
+            (false, true) => (2.0, 2_000.0),
+            (true, false) => (20.0, 500.0),
+            (true, true) => (5.0, 1_000.0),
+        };
+        Self { burst, restore_ms }
+    }
+}
+
+#[derive(Debug)]
+struct Promise {
+    who: u64,
+    /// Who was promised earlier goes earlier, even after having been put off.
+    order: u64,
+    at: i64,
+    traffic: Traffic,
+    /// Its owner waits and will not ask again: it takes its token when the time comes.
+    holds: bool,
+}
+
+/// A governed quota.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    quota: Quota,
+    factor: f64,
+    tokens: f64,
+    /// Up to when tokens were counted; in the future where Amazon gave a hint.
+    filled_at: i64,
+    throttled_at: Option<i64>,
+    grown_at: i64,
+    used_at: i64,
+    promises: Vec<Promise>,
+    next_order: u64,
+    /// The last time that was given out without a promise.
+    unkept_at: i64,
+}
+
+impl Bucket {
+    /// A bucket that was just found to be empty.
+    pub(super) fn new(quota: Quota, now: i64) -> Self {
+        Self {
+            quota,
+            factor: 1.0,
+            tokens: 0.0,
+            filled_at: now,
+            throttled_at: None,
+            grown_at: now,
+            used_at: now,
+            promises: Vec::new(),
+            next_order: 0,
+            unkept_at: now,
+        }
+    }
+
+    /// When it was last used.
+    pub(super) fn used_at(&self) -> i64 {
+        self.used_at
+    }
+
+    /// Whether it has been quiet for so long that it need not be governed any more.
+    pub(super) fn has_recovered(&mut self, now: i64) -> bool {
+        while self.factor <= FACTOR_MAX && now - self.grown_at >= GROWS_EVERY_MS {
+            self.grown_at += GROWS_EVERY_MS;
+            self.factor *= GROWTH;
+        }
+        self.factor > FACTOR_MAX
+    }
+
+    /// Gives a token, a slot that is near, or a promise.
+    pub(super) fn admit(&mut self, who: u64, traffic: Traffic, workers: u32, now: i64) -> Admit {
+        self.refill(workers, now);
+        let order = self.take_back(who, now).unwrap_or(u64::MAX);
+        let slot = self.slot(order, traffic, workers, now);
+        if slot <= now {
+            self.tokens -= 1.0;
+            return Admit::Go;
+        }
+        let holds = slot <= now + HOLD_MS;
+        Admit::WaitUntil(self.promise(Promise { who, order, at: slot, traffic, holds }, workers))
+    }
+
+    /// Learns from a throttle, and promises its caller another slot.
+    pub(super) fn throttled(
+        &mut self,
+        who: u64,
+        traffic: Traffic,
+        retry_after_ms: Option<i64>,
+        workers: u32,
+        now: i64,
+    ) -> i64 {
+        self.refill(workers, now);
+        match self.throttled_at {
+            Some(at) if now - at < ONE_THROTTLE_MS => {}
+            Some(_) => {
+                // What grew above the documented rate goes back to it; only below that somebody
+                // else must be drawing on the same quota.
+                let least = if self.factor > 1.0 { 1.0 } else { FACTOR_MIN };
+                self.factor = (self.factor / 2.0).max(least);
+                self.throttled_at = Some(now);
+            }
+            None => self.throttled_at = Some(now),
+        }
+        let hint = retry_after_ms.unwrap_or(0).clamp(0, HINT_MAX_MS);
+        self.tokens = self.tokens.min(0.0);
+        // While Amazon lets nothing through, nothing comes back and nothing is learnt from quiet.
+        self.filled_at = self.filled_at.max(now + hint);
+        self.grown_at = self.grown_at.max(now + hint);
+        let order = self.take_back(who, now).unwrap_or(u64::MAX);
+        let slot = self.slot(order, traffic, workers, now);
+        self.promise(Promise { who, order, at: slot, traffic, holds: false }, workers)
+    }
+
+    fn rate(&self, workers: u32) -> f64 {
+        self.factor / (self.quota.restore_ms * f64::from(workers))
+    }
+
+    fn burst(&self, workers: u32) -> f64 {
+        (self.quota.burst / f64::from(workers)).max(1.0)
+    }
+
+    fn refill(&mut self, workers: u32, now: i64) {
+        self.used_at = self.used_at.max(now);
+        let is_due = |promise: &mut Promise| promise.holds && promise.at <= now;
+        let mut due: Vec<i64> =
+            self.promises.extract_if(.., is_due).map(|promise| promise.at).collect();
+        due.sort_unstable();
+        for at in due {
+            self.fill(workers, at);
+            self.tokens -= 1.0;
+        }
+        self.fill(workers, now);
+    }
+
+    fn fill(&mut self, workers: u32, now: i64) {
+        // A clock that was set back gives nothing, and takes nothing.
+        let passed = now - self.filled_at;
+        if passed > 0 {
+            let full = self.tokens + millis(passed) * self.rate(workers);
+            self.tokens = full.min(self.burst(workers));
+            self.filled_at = now;
+        }
+    }
+
+    /// Ends the promises that nobody came for, and that of `who`: its order, if there was one.
+    fn take_back(&mut self, who: u64, now: i64) -> Option<u64> {
+        self.promises.retain(|promise| promise.holds || promise.at + GRACE_MS >= now);
+        let at = self.promises.iter().position(|promise| promise.who == who && !promise.holds)?;
+        Some(self.promises.remove(at).order)
+    }
+
+    /// The earliest time at which one token more can be taken without breaking a promise to
+    /// somebody who goes first: who holds a slot already, and traffic of the same urgency or more
+    /// that was promised before `order`.
+    fn slot(&self, order: u64, traffic: Traffic, workers: u32, now: i64) -> i64 {
+        let (rate, burst) = (self.rate(workers), self.burst(workers));
+        let reserve = match traffic {
+            Traffic::Checkout | Traffic::Operations | Traffic::Notifications => 0.0,
+            Traffic::Recurring => (burst * RESERVE).ceil().min(burst - 1.0).max(0.0),
+        };
+        let wanted = 1.0 + reserve;
+        let goes_first =
+            |other: &&Promise| other.holds || (other.order < order && other.traffic <= traffic);
+        let mut ahead: Vec<i64> =
+            self.promises.iter().filter(goes_first).map(|promise| promise.at).collect();
+        ahead.sort_unstable();
+        let begins = now.max(self.filled_at);
+        let mut behind = 0.0;
+        let mut earlier = 0.0;
+        for at in ahead {
+            let then = self.tokens + millis((at - begins).max(0)) * rate;
+            earlier += 1.0;
+            if then + CLOSE < wanted + earlier {
+                behind = earlier;
+            }
+        }
+        let missing = wanted + behind - self.tokens;
+        if missing <= CLOSE { begins } else { begins + ceil(missing / rate - CLOSE) }
+    }
+
+    fn promise(&mut self, mut promise: Promise, workers: u32) -> i64 {
+        if self.promises.len() >= PROMISES_MAX {
+            let next = self.unkept_at + ceil(1.0 / self.rate(workers));
+            self.unkept_at = promise.at.max(next);
+            return self.unkept_at;
+        }
+        if promise.order == u64::MAX {
+            promise.order = self.next_order;
+            self.next_order += 1;
+        }
+        let at = promise.at;
+        self.promises.push(promise);
+        at
+    }
+}
+
+/// Milliseconds as a number that tokens are reckoned with; exact for 285,000 years.
+fn millis(ms: i64) -> f64 {
+    ms as f64
+}
+
+fn ceil(ms: f64) -> i64 {
+    ms.ceil() as i64
+}
