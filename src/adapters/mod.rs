@@ -2,6 +2,7 @@
 //! ports, never each other, and are named by the wiring alone.
 
 pub mod amazon;
+pub mod database;
 pub mod rabbitmq;
 pub mod schedule;
 pub mod system;

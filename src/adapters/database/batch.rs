@@ -1,0 +1,142 @@
+//! What a group of commits writes, gathered by table, and which commits may be in a group: two
+//! that touch the same row never are, because one statement would see only one of them.
+
+use std::collections::BTreeSet;
+
+use sea_orm::Value;
+
+use super::entity::{audit, dead_letter, inbox, journal, outbox, payment, waiter};
+use super::rows::Rows;
+use super::statements::Section;
+use crate::ports::store::{Commit, PaymentWrite};
+
+/// The rows of a group of commits.
+pub(super) struct Batch {
+    rows: [Rows; Section::ALL.len()],
+}
+
+impl Batch {
+    pub(super) fn of<'a>(commits: impl IntoIterator<Item = &'a Commit>) -> Self {
+        let mut batch = Self { rows: [const { Rows::new() }; Section::ALL.len()] };
+        for commit in commits {
+            batch.add(commit);
+        }
+        batch
+    }
+
+    /// The sections that have rows, in order.
+    pub(super) fn into_sections(self) -> Vec<(Section, Rows)> {
+        let sections = Section::ALL.into_iter().zip(self.rows);
+        sections.filter(|(_, rows)| rows.count() > 0).collect()
+    }
+
+    fn rows(&mut self, section: Section) -> &mut Rows {
+        &mut self.rows[section as usize]
+    }
+
+    fn add(&mut self, commit: &Commit) {
+        if let Some(write) = &commit.payment {
+            self.add_payment(write);
+        }
+        let section = if commit.replace_inbox { Section::ReplaceInbox } else { Section::Inbox };
+        for entry in &commit.inbox {
+            self.rows(section).push(&inbox::Model::from(entry));
+        }
+        for entry in &commit.journal {
+            self.rows(Section::Journal).push(&journal::Model::from(entry));
+        }
+        for entry in &commit.outbox {
+            self.rows(Section::Outbox).push(&outbox::Model::from(entry));
+        }
+        self.add_waiters(commit);
+        for letter in &commit.dead_letters {
+            self.rows(Section::DeadLetters).push(&dead_letter::Model::from(letter));
+        }
+        for change in &commit.dead_letter_changes {
+            let values = [("id", text(&change.id)), ("to", text(change.to.as_str()))];
+            self.rows(Section::CloseDeadLetter).push_values(&values);
+        }
+        for entry in &commit.audit {
+            self.rows(Section::Audit).push(&audit::Model::from(entry));
+        }
+    }
+
+    fn add_payment(&mut self, write: &PaymentWrite) {
+        match write {
+            PaymentWrite::Insert(payment) => {
+                self.rows(Section::InsertPayment).push(&payment::Model::from(payment));
+            }
+            PaymentWrite::Update { payment, expected } => {
+                let more = [(Section::EXPECTED, *expected)];
+                let model = payment::Model::from(payment);
+                self.rows(Section::UpdatePayment).push_with(&model, &more);
+            }
+            PaymentWrite::Delete { id, expected } => {
+                let values = [("id", text(id)), (Section::EXPECTED, (*expected).into())];
+                self.rows(Section::DeletePayment).push_values(&values);
+            }
+        }
+    }
+
+    fn add_waiters(&mut self, commit: &Commit) {
+        let mut once = BTreeSet::new();
+        for waiter in &commit.waiters {
+            let reply = waiter.reply.as_ref();
+            let reply = reply.map(|reply| (&*reply.reply_to, reply.correlation_id.as_deref()));
+            if once.insert((&*waiter.payment_id, &*waiter.message_id, reply)) {
+                self.rows(Section::Waiters).push(&waiter::Model::from(waiter));
+            }
+        }
+        // The version of its own payment says enough.
+        let own = commit.payment.as_ref().map(written);
+        let joined: BTreeSet<_> = once.into_iter().map(|(payment_id, ..)| payment_id).collect();
+        for payment_id in joined.into_iter().filter(|id| Some(*id) != own.as_deref()) {
+            self.rows(Section::InHand).push_values(&[("id", text(payment_id))]);
+        }
+    }
+}
+
+fn text(text: &str) -> Value {
+    text.into()
+}
+
+fn written(write: &PaymentWrite) -> String {
+    match write {
+        PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. } => payment.id(),
+        PaymentWrite::Delete { id, .. } => id.clone(),
+    }
+}
+
+/// The rows that a group of commits has touched.
+#[derive(Default)]
+pub(super) struct Touched(BTreeSet<(Table, String)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Table {
+    Payments,
+    Inbox,
+    DeadLetters,
+}
+
+impl Touched {
+    /// Takes the commit's rows in, unless one of them is there already.
+    pub(super) fn take(&mut self, commit: &Commit) -> bool {
+        let keys = keys(commit);
+        if keys.iter().any(|key| self.0.contains(key)) {
+            return false;
+        }
+        self.0.extend(keys);
+        true
+    }
+}
+
+fn keys(commit: &Commit) -> BTreeSet<(Table, String)> {
+    let payment = commit.payment.iter().map(written);
+    let joined = commit.waiters.iter().map(|waiter| waiter.payment_id.clone());
+    let payments = payment.chain(joined).map(|id| (Table::Payments, id));
+    let inbox = commit.inbox.iter().map(|entry| (Table::Inbox, entry.message_id.clone()));
+    let new = commit.dead_letters.iter().map(|letter| &letter.id);
+    let letters = new.chain(commit.dead_letter_changes.iter().map(|change| &change.id));
+    let letters = letters.map(|id| (Table::DeadLetters, id.clone()));
+    payments.chain(inbox).chain(letters).collect()
+}

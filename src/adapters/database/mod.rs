@@ -1,0 +1,144 @@
+//! Payments and all that belongs to them in SQLite (one machine) or PostgreSQL (many), by SeaORM.
+//! No transaction is ever open while anybody but the database is waited for.
+//!
+//! Reading order: [`Database`], `store.rs` (what is asked), `writer.rs` (what is written),
+//! `statements.rs` (how). Rows: `entity/`, with `payment_rows.rs` and `message_rows.rs`.
+
+mod batch;
+mod connect;
+mod entity;
+mod error;
+mod message_rows;
+mod payment_rows;
+mod rows;
+mod statements;
+mod store;
+mod wire;
+mod words;
+mod workers;
+mod writer;
+
+use std::sync::Arc;
+
+use amazon_pay_migrations as migrations;
+pub use amazon_pay_migrations::Applied;
+use connect::Connections;
+pub use connect::Options;
+use error::{Failure, failure, store_error};
+use rows::Dialect;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, FromQueryResult, QueryResult, Statement, Value,
+};
+use writer::Commits;
+
+use crate::ports::store::StoreError;
+
+/// Two groups at once: one is on its way to the disk while the next is read by the server. On
+/// SQLite a second one could only wait.
+const POSTGRES_WRITERS: usize = 2;
+
+/// The store. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Database {
+    dialect: Dialect,
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    commits: Commits,
+    texts: Arc<store::Texts>,
+}
+
+impl Database {
+    /// Opens `sqlite://path` (made with its folder if it is not there) or `postgres://…`. The
+    /// database need not be there yet.
+    ///
+    /// # Errors
+    /// The URL is none, or the folder cannot be made.
+    pub async fn connect(url: &str, options: &Options) -> Result<Self, StoreError> {
+        let Connections { dialect, read, write } = connect::connect(url, options).await?;
+        let writers = match dialect {
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => POSTGRES_WRITERS,
+        };
+        let commits = Commits::start(&write, dialect, writers);
+        Ok(Self { dialect, read, write, commits, texts: Arc::new(store::Texts::of(dialect)) })
+    }
+
+    /// Whether it is SQLite: a schema that is behind is then migrated without being asked.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.dialect == Dialect::Sqlite
+    }
+
+    /// Applies the migrations that are missing.
+    ///
+    /// # Errors
+    /// The database is away or refuses; then nothing was changed.
+    pub async fn migrate_up(&self) -> Result<(), StoreError> {
+        migrations::up(&self.write).await.map_err(|error| store_error(&error))
+    }
+
+    /// Takes back the last `steps` migrations, all of them where `None`. Data goes with them.
+    ///
+    /// # Errors
+    /// The database is away or refuses; then nothing was changed.
+    pub async fn migrate_down(&self, steps: Option<u32>) -> Result<(), StoreError> {
+        migrations::down(&self.write, steps).await.map_err(|error| store_error(&error))
+    }
+
+    /// Every migration that this program knows, in order, and whether the database has it. The
+    /// schema is behind where one is not applied.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn migration_status(&self) -> Result<Vec<Applied>, StoreError> {
+        migrations::status(&self.read).await.map_err(|error| store_error(&error))
+    }
+
+    /// Ends the connections; what was given to be committed should be answered before.
+    pub async fn close(self) {
+        // Closing is a courtesy to the server.
+        drop(self.write.close().await);
+        drop(self.read.close().await);
+    }
+
+    fn statement(&self, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.read.get_database_backend(), text, values)
+    }
+
+    /// Rows of a query; a connection that broke since it was last used is tried once again.
+    async fn rows(
+        &self,
+        text: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        let statement = self.statement(text, values);
+        let rows = match self.read.query_all_raw(statement.clone()).await {
+            Err(error) if failure(&error) == Failure::Broken => {
+                self.read.query_all_raw(statement).await
+            }
+            first => first,
+        };
+        rows.map_err(|error| store_error(&error))
+    }
+
+    /// The same, as models.
+    async fn models<M: FromQueryResult>(
+        &self,
+        text: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<M>, StoreError> {
+        let rows = self.rows(text, values).await?;
+        let models = rows.iter().map(|row| M::from_query_result(row, ""));
+        models.collect::<Result<_, _>>().map_err(|error| store_error(&error))
+    }
+
+    /// Writes by one statement that is no commit of a payment; says how many rows it came to.
+    async fn execute(
+        &self,
+        text: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, StoreError> {
+        let done = self.write.execute_raw(self.statement(text, values)).await;
+        Ok(done.map_err(|error| store_error(&error))?.rows_affected())
+    }
+}

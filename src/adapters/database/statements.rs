@@ -1,0 +1,180 @@
+//! The statements of a commit: one text for each set of sections that is there, whatever the
+//! number of rows. On PostgreSQL it is one statement, which is done as a whole or not at all.
+
+use super::entity::{audit, dead_letter, inbox, journal, outbox, payment, waiter};
+use super::rows::{Dialect, Field, fields, list};
+use crate::domain::payment::Phase;
+
+/// What a commit may have in it, in the order in which it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    DeletePayment,
+    UpdatePayment,
+    InsertPayment,
+    /// Payments that must be in hand, because somebody joins them.
+    InHand,
+    Inbox,
+    ReplaceInbox,
+    Journal,
+    Outbox,
+    Waiters,
+    DeadLetters,
+    CloseDeadLetter,
+    Audit,
+}
+
+impl Section {
+    pub(super) const ALL: [Section; 12] = [
+        Section::DeletePayment,
+        Section::UpdatePayment,
+        Section::InsertPayment,
+        Section::InHand,
+        Section::Inbox,
+        Section::ReplaceInbox,
+        Section::Journal,
+        Section::Outbox,
+        Section::Waiters,
+        Section::DeadLetters,
+        Section::CloseDeadLetter,
+        Section::Audit,
+    ];
+
+    /// The further column of an update or a delete: the version that must be there.
+    pub(super) const EXPECTED: &'static str = "expected";
+
+    /// Its statement, with its rows in `parameter`. Each of its rows must come to one row.
+    fn sql(self, dialect: Dialect, parameter: &str) -> String {
+        match self {
+            Section::DeletePayment => delete_payment(dialect, parameter),
+            Section::UpdatePayment => update_payment(dialect, parameter),
+            Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", parameter),
+            Section::InHand => in_hand(dialect, parameter),
+            Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", parameter),
+            Section::ReplaceInbox => {
+                let insert = insert::<inbox::Entity>(dialect, "inbox", parameter);
+                let set = list(&fields::<inbox::Entity>(), |field| {
+                    format!("\"{0}\" = excluded.\"{0}\"", field.name)
+                });
+                format!("{insert} WHERE true ON CONFLICT (message_id) DO UPDATE SET {set}")
+            }
+            Section::Journal => insert::<journal::Entity>(dialect, "journal", parameter),
+            Section::Outbox => insert::<outbox::Entity>(dialect, "outbox", parameter),
+            Section::Waiters => {
+                let insert = insert::<waiter::Entity>(dialect, "waiters", parameter);
+                format!(
+                    "{insert} WHERE true ON CONFLICT (payment_id, message_id, \
+                     COALESCE(reply_to, ''), COALESCE(correlation_id, '')) \
+                     DO UPDATE SET message_id = excluded.message_id"
+                )
+            }
+            Section::DeadLetters => {
+                insert::<dead_letter::Entity>(dialect, "dead_letters", parameter)
+            }
+            Section::CloseDeadLetter => {
+                let letters = dialect.table(&[Field::text("id"), Field::text("to")], parameter);
+                format!(
+                    "UPDATE dead_letters AS t SET status = n.\"to\" FROM {letters} \
+                     WHERE t.id = n.id AND t.status = 'open'"
+                )
+            }
+            Section::Audit => insert::<audit::Entity>(dialect, "audit_log", parameter),
+        }
+    }
+
+    /// Whether it may come to fewer rows without an error.
+    pub(super) const fn may_miss(self) -> bool {
+        match self {
+            Section::DeletePayment
+            | Section::UpdatePayment
+            | Section::InHand
+            | Section::CloseDeadLetter => true,
+            Section::InsertPayment
+            | Section::Inbox
+            | Section::ReplaceInbox
+            | Section::Journal
+            | Section::Outbox
+            | Section::Waiters
+            | Section::DeadLetters
+            | Section::Audit => false,
+        }
+    }
+}
+
+fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &str) -> String {
+    let fields = fields::<E>();
+    let names = list(&fields, |field| format!("\"{}\"", field.name));
+    let rows = dialect.table(&fields, parameter);
+    format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows}")
+}
+
+fn update_payment(dialect: Dialect, parameter: &str) -> String {
+    let mut fields = fields::<payment::Entity>();
+    let set = list(&fields[1..], |field| format!("\"{0}\" = n.\"{0}\"", field.name));
+    fields.push(Field::number(Section::EXPECTED));
+    let rows = dialect.table(&fields, parameter);
+    format!(
+        "UPDATE payments AS t SET {set} FROM {rows} WHERE t.id = n.id AND t.version = n.expected"
+    )
+}
+
+fn delete_payment(dialect: Dialect, parameter: &str) -> String {
+    let rows = dialect.table(&[Field::text("id"), Field::number(Section::EXPECTED)], parameter);
+    let pairs = format!("SELECT n.id, n.expected FROM {rows}");
+    format!("DELETE FROM payments AS t WHERE (t.id, t.version) IN ({pairs})")
+}
+
+/// Locks them too, so that whoever ends one either sees who joined it or is seen by them.
+fn in_hand(dialect: Dialect, parameter: &str) -> String {
+    let rows = dialect.table(&[Field::text("id")], parameter);
+    let phases = phases(Phase::in_hand);
+    match dialect {
+        Dialect::Postgres => format!(
+            "SELECT 1 FROM payments AS t JOIN {rows} ON t.id = n.id WHERE t.phase IN ({phases}) \
+             FOR SHARE OF t"
+        ),
+        Dialect::Sqlite => format!(
+            "UPDATE payments AS t SET version = t.version FROM {rows} \
+             WHERE t.id = n.id AND t.phase IN ({phases})"
+        ),
+    }
+}
+
+/// The phases for which it is true, for behind `IN`.
+pub(super) fn phases(which: impl Fn(Phase) -> bool) -> String {
+    let words = Phase::ALL.iter().filter(|phase| which(**phase));
+    words.map(|phase| format!("'{}'", phase.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// The text for these sections. Its parameters are their rows, in order; on PostgreSQL then, in
+/// the same order, how many rows those that may miss must come to.
+pub(super) fn commit(dialect: Dialect, sections: &[Section]) -> String {
+    match dialect {
+        Dialect::Postgres => commit_postgres(sections),
+        Dialect::Sqlite => {
+            let numbered = sections.iter().enumerate();
+            let statements = numbered.map(|(at, one)| one.sql(dialect, &format!("${}", at + 1)));
+            statements.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn commit_postgres(sections: &[Section]) -> String {
+    let (mut parts, mut complete) = (Vec::new(), Vec::new());
+    for (at, section) in sections.iter().enumerate() {
+        let sql = section.sql(Dialect::Postgres, &format!("${}", at + 1));
+        let returning =
+            if section.may_miss() && *section != Section::InHand { " RETURNING 1" } else { "" };
+        parts.push(format!("s{at} AS ({sql}{returning})"));
+        if section.may_miss() {
+            let count = sections.len() + complete.len() + 1;
+            complete.push(format!("(SELECT count(*) FROM s{at}) = ${count}"));
+        }
+    }
+    // A division by zero undoes it all; error.rs knows its code.
+    let done = if complete.is_empty() {
+        "1".to_owned()
+    } else {
+        format!("1 / (CASE WHEN {} THEN 1 ELSE 0 END)", complete.join(" AND "))
+    };
+    format!("WITH {} SELECT {done} AS done", parts.join(", "))
+}
