@@ -216,13 +216,14 @@ pub struct Commit {
     /// New message ids; one that is there already is a conflict.
     pub inbox: Vec<InboxEntry>,
     /// Message ids that were accepted and proved unacceptable: their entries, which are there,
-    /// become rejections by these events.
+    /// become rejections by these events, and they no longer wait for this commit's payment.
     pub rejected: Vec<(String, String)>,
     /// Timeline.
     pub journal: Vec<JournalEntry>,
     /// Events.
     pub outbox: Vec<OutboxEntry>,
-    /// Who joined.
+    /// Who joined. A payment that is not in hand (any more), and is not written by this very
+    /// commit, is a conflict: nobody would hear of it.
     pub waiters: Vec<Waiter>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,

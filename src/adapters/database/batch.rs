@@ -38,9 +38,8 @@ impl Batch {
         if let Some(write) = &commit.payment {
             self.add_payment(write);
         }
-        let section = if commit.replace_inbox { Section::ReplaceInbox } else { Section::Inbox };
         for entry in &commit.inbox {
-            self.rows(section).push(&inbox::Model::from(entry));
+            self.rows(Section::Inbox).push(&inbox::Model::from(entry));
         }
         for entry in &commit.journal {
             self.rows(Section::Journal).push(&journal::Model::from(entry));
@@ -49,7 +48,10 @@ impl Batch {
             self.rows(Section::Outbox).push(&outbox::Model::from(entry));
         }
         self.add_waiters(commit);
-        for letter in &commit.dead_letters {
+        // One id is one letter, however often it is written: several of a message's waiters are
+        // rejected by one event.
+        let mut once = BTreeSet::new();
+        for letter in commit.dead_letters.iter().filter(|letter| once.insert(&letter.id)) {
             self.rows(Section::DeadLetters).push(&dead_letter::Model::from(letter));
         }
         for change in &commit.dead_letter_changes {
@@ -58,6 +60,19 @@ impl Batch {
         }
         for entry in &commit.audit {
             self.rows(Section::Audit).push(&audit::Model::from(entry));
+        }
+        self.add_rejected(commit);
+    }
+
+    fn add_rejected(&mut self, commit: &Commit) {
+        let payment_id = commit.payment.as_ref().map(written);
+        for (message_id, event_id) in &commit.rejected {
+            let values = [("message_id", text(message_id)), ("event_id", text(event_id))];
+            self.rows(Section::Rejected).push_values(&values);
+            if let Some(payment_id) = &payment_id {
+                let values = [("payment_id", text(payment_id)), ("message_id", text(message_id))];
+                self.rows(Section::Forget).push_values(&values);
+            }
         }
     }
 
@@ -134,7 +149,9 @@ fn keys(commit: &Commit) -> BTreeSet<(Table, String)> {
     let payment = commit.payment.iter().map(written);
     let joined = commit.waiters.iter().map(|waiter| waiter.payment_id.clone());
     let payments = payment.chain(joined).map(|id| (Table::Payments, id));
-    let inbox = commit.inbox.iter().map(|entry| (Table::Inbox, entry.message_id.clone()));
+    let new = commit.inbox.iter().map(|entry| &entry.message_id);
+    let inbox = new.chain(commit.rejected.iter().map(|(message_id, _)| message_id));
+    let inbox = inbox.map(|id| (Table::Inbox, id.clone()));
     let new = commit.dead_letters.iter().map(|letter| &letter.id);
     let letters = new.chain(commit.dead_letter_changes.iter().map(|change| &change.id));
     let letters = letters.map(|id| (Table::DeadLetters, id.clone()));

@@ -6,10 +6,13 @@
 
 mod batch;
 mod connect;
+mod desk;
 mod entity;
 mod error;
+mod merchants;
 mod message_rows;
 mod payment_rows;
+mod relay;
 mod rows;
 mod statements;
 mod store;

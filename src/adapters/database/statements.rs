@@ -14,29 +14,33 @@ pub(super) enum Section {
     /// Payments that must be in hand, because somebody joins them.
     InHand,
     Inbox,
-    ReplaceInbox,
     Journal,
     Outbox,
     Waiters,
     DeadLetters,
     CloseDeadLetter,
     Audit,
+    /// Message ids that become rejections.
+    Rejected,
+    /// They wait no more.
+    Forget,
 }
 
 impl Section {
-    pub(super) const ALL: [Section; 12] = [
+    pub(super) const ALL: [Section; 13] = [
         Section::DeletePayment,
         Section::UpdatePayment,
         Section::InsertPayment,
         Section::InHand,
         Section::Inbox,
-        Section::ReplaceInbox,
         Section::Journal,
         Section::Outbox,
         Section::Waiters,
         Section::DeadLetters,
         Section::CloseDeadLetter,
         Section::Audit,
+        Section::Rejected,
+        Section::Forget,
     ];
 
     /// The further column of an update or a delete: the version that must be there.
@@ -50,13 +54,6 @@ impl Section {
             Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", parameter),
             Section::InHand => in_hand(dialect, parameter),
             Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", parameter),
-            Section::ReplaceInbox => {
-                let insert = insert::<inbox::Entity>(dialect, "inbox", parameter);
-                let set = list(&fields::<inbox::Entity>(), |field| {
-                    format!("\"{0}\" = excluded.\"{0}\"", field.name)
-                });
-                format!("{insert} WHERE true ON CONFLICT (message_id) DO UPDATE SET {set}")
-            }
             Section::Journal => insert::<journal::Entity>(dialect, "journal", parameter),
             Section::Outbox => insert::<outbox::Entity>(dialect, "outbox", parameter),
             Section::Waiters => {
@@ -78,26 +75,53 @@ impl Section {
                 )
             }
             Section::Audit => insert::<audit::Entity>(dialect, "audit_log", parameter),
+            Section::Rejected => {
+                let fields = [Field::text("message_id"), Field::text("event_id")];
+                let rows = dialect.table(&fields, parameter);
+                format!(
+                    "UPDATE inbox AS t SET payment_id = NULL, event_id = n.event_id FROM {rows} \
+                     WHERE t.message_id = n.message_id"
+                )
+            }
+            Section::Forget => {
+                let fields = [Field::text("payment_id"), Field::text("message_id")];
+                let rows = dialect.table(&fields, parameter);
+                format!(
+                    "DELETE FROM waiters AS t WHERE (t.payment_id, t.message_id) IN \
+                     (SELECT n.payment_id, n.message_id FROM {rows})"
+                )
+            }
         }
     }
 
-    /// Whether it may come to fewer rows without an error.
-    pub(super) const fn may_miss(self) -> bool {
+    /// How many rows it comes to, seen from those that it is given.
+    pub(super) const fn comes_to(self) -> Outcome {
         match self {
             Section::DeletePayment
             | Section::UpdatePayment
             | Section::InHand
-            | Section::CloseDeadLetter => true,
+            | Section::CloseDeadLetter => Outcome::AllOrConflict,
             Section::InsertPayment
             | Section::Inbox
-            | Section::ReplaceInbox
             | Section::Journal
             | Section::Outbox
             | Section::Waiters
             | Section::DeadLetters
-            | Section::Audit => false,
+            | Section::Audit => Outcome::All,
+            Section::Rejected | Section::Forget => Outcome::Any,
         }
     }
+}
+
+/// How many rows a section comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As many as it is given, or it fails.
+    All,
+    /// As many as it is given; fewer are a conflict that must be looked for.
+    AllOrConflict,
+    /// However many there are.
+    Any,
 }
 
 fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &str) -> String {
@@ -146,7 +170,7 @@ pub(super) fn phases(which: impl Fn(Phase) -> bool) -> String {
 }
 
 /// The text for these sections. Its parameters are their rows, in order; on PostgreSQL then, in
-/// the same order, how many rows those that may miss must come to.
+/// the same order, how many rows those that may be a conflict must come to.
 pub(super) fn commit(dialect: Dialect, sections: &[Section]) -> String {
     match dialect {
         Dialect::Postgres => commit_postgres(sections),
@@ -162,10 +186,10 @@ fn commit_postgres(sections: &[Section]) -> String {
     let (mut parts, mut complete) = (Vec::new(), Vec::new());
     for (at, section) in sections.iter().enumerate() {
         let sql = section.sql(Dialect::Postgres, &format!("${}", at + 1));
-        let returning =
-            if section.may_miss() && *section != Section::InHand { " RETURNING 1" } else { "" };
+        let counted = section.comes_to() == Outcome::AllOrConflict;
+        let returning = if counted && *section != Section::InHand { " RETURNING 1" } else { "" };
         parts.push(format!("s{at} AS ({sql}{returning})"));
-        if section.may_miss() {
+        if counted {
             let count = sections.len() + complete.len() + 1;
             complete.push(format!("(SELECT count(*) FROM s{at}) = ${count}"));
         }

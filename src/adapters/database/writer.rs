@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::batch::{Batch, Touched};
 use super::error::{Failure, failure, store_error};
 use super::rows::{Dialect, Rows};
-use super::statements::{self, Section};
+use super::statements::{self, Outcome, Section};
 use crate::ports::store::{Commit, StoreError};
 
 /// How many may wait; beyond it a caller waits for a place.
@@ -99,38 +99,51 @@ impl Writer {
 
     /// One transaction. [`DbErr::RecordNotUpdated`] where a row that must be there is not.
     async fn write(&mut self, batch: Batch) -> Result<(), DbErr> {
-        let (sections, rows): (Vec<Section>, Vec<Rows>) = batch.into_sections().into_iter().unzip();
-        if sections.is_empty() {
-            return Ok(());
+        let sections = batch.into_sections();
+        match self.dialect {
+            _ if sections.is_empty() => Ok(()),
+            Dialect::Postgres => {
+                let statement = self.statement(sections);
+                self.database.query_one_raw(statement).await.map(drop)
+            }
+            Dialect::Sqlite => self.write_sqlite(sections).await,
         }
+    }
+
+    /// What is known to come to so many rows goes in one call, and is counted as a whole.
+    async fn write_sqlite(&mut self, sections: Vec<(Section, Rows)>) -> Result<(), DbErr> {
+        let of_any = |(section, _): &(Section, Rows)| section.comes_to() == Outcome::Any;
+        let (uncounted, counted): (Vec<_>, Vec<_>) = sections.into_iter().partition(of_any);
+        let expected: u64 = counted.iter().map(|(_, rows)| rows.count()).sum();
+        let transaction = self.database.begin_with_options(immediate()).await?;
+        if !uncounted.is_empty() {
+            transaction.execute_raw(self.statement(uncounted)).await?;
+        }
+        if !counted.is_empty() {
+            let done = transaction.execute_raw(self.statement(counted)).await?;
+            if done.rows_affected() != expected {
+                transaction.rollback().await?;
+                return Err(DbErr::RecordNotUpdated);
+            }
+        }
+        transaction.commit().await
+    }
+
+    fn statement(&mut self, sections: Vec<(Section, Rows)>) -> Statement {
+        let (sections, rows): (Vec<Section>, Vec<Rows>) = sections.into_iter().unzip();
         let bits = sections.iter().fold(0, |bits, section| bits | 1 << *section as u16);
         let dialect = self.dialect;
         let text = self.texts.entry(bits).or_insert_with(|| statements::commit(dialect, &sections));
         let counts: Vec<u64> = rows.iter().map(Rows::count).collect();
         let mut values: Vec<Value> = rows.into_iter().map(|rows| rows.into_json().into()).collect();
-        let backend = self.database.get_database_backend();
-        match dialect {
-            Dialect::Postgres => {
-                for (section, count) in sections.iter().zip(&counts) {
-                    if section.may_miss() {
-                        values.push(i64::try_from(*count).unwrap_or(i64::MAX).into());
-                    }
+        if dialect == Dialect::Postgres {
+            for (section, count) in sections.iter().zip(counts) {
+                if section.comes_to() == Outcome::AllOrConflict {
+                    values.push(i64::try_from(count).unwrap_or(i64::MAX).into());
                 }
-                let statement = Statement::from_sql_and_values(backend, text.as_str(), values);
-                self.database.query_one_raw(statement).await?;
-                Ok(())
-            }
-            Dialect::Sqlite => {
-                let statement = Statement::from_sql_and_values(backend, text.as_str(), values);
-                let transaction = self.database.begin_with_options(immediate()).await?;
-                let written = transaction.execute_raw(statement).await?.rows_affected();
-                if written != counts.iter().sum::<u64>() {
-                    transaction.rollback().await?;
-                    return Err(DbErr::RecordNotUpdated);
-                }
-                transaction.commit().await
             }
         }
+        Statement::from_sql_and_values(self.database.get_database_backend(), text.as_str(), values)
     }
 }
 

@@ -1,0 +1,12 @@
+//! The store's conformance suite: each test on SQLite and on PostgreSQL. It speaks to the ports
+//! alone, so that whatever stands behind them one day keeps the same promises.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commits;
+mod fixtures;
+mod races;
+mod schema;
+mod waiters;

@@ -1,0 +1,95 @@
+//! Who joins a payment in hand is either heard of when it ends, or told that it has ended.
+
+use amazon_pay_worker::domain::payment::Phase;
+use amazon_pay_worker::ports::relay::Outbox as _;
+use amazon_pay_worker::ports::store::{Commit, PaymentWrite, Store as _, StoreError, Waiter};
+
+use crate::fixtures::*;
+use crate::support::{Store, on_every_store};
+
+on_every_store!(
+    a_message_waits_once_at_each_queue,
+    nobody_joins_what_has_ended,
+    who_joins_while_it_ends_is_seen_or_refused,
+    who_was_rejected_waits_no_more,
+);
+
+fn join(waiter: Waiter) -> Commit {
+    Commit { waiters: vec![waiter], ..Commit::default() }
+}
+
+async fn a_message_waits_once_at_each_queue(store: Store) {
+    let store = open(store).await;
+    let (payment, other) = (order("joined"), order("other"));
+    insert(&store, &payment).await;
+    insert(&store, &other).await;
+    let waiters = [
+        waiter(&payment, "m-1", Some("queue 1")),
+        waiter(&payment, "m-1", Some("queue 2")),
+        waiter(&payment, "m-2", None),
+    ];
+    for waiter in waiters.iter().chain(&waiters) {
+        store.commit(join(waiter.clone())).await.unwrap();
+    }
+    let twice = vec![waiters[2].clone(), waiters[2].clone()];
+    store.commit(Commit { waiters: twice, ..Commit::default() }).await.unwrap();
+    store.commit(join(waiter(&other, "m-3", None))).await.unwrap();
+    assert_eq!(store.waiters(&payment.id()).await.unwrap(), waiters);
+    let both = store.joined(&[payment.id(), other.id()]).await.unwrap();
+    assert_eq!(both.len(), 4);
+}
+
+async fn nobody_joins_what_has_ended(store: Store) {
+    let store = open(store).await;
+    let mut payment = order("ended");
+    let claimed = Commit { waiters: vec![waiter(&payment, "m-0", None)], ..claim(&payment) };
+    store.commit(claimed).await.unwrap();
+    payment.phase = Phase::Paid;
+    let ended = Commit { waiters: vec![waiter(&payment, "m-1", None)], ..update(&mut payment) };
+    store.commit(ended).await.unwrap();
+    for id in [&payment, &order("nobody")] {
+        let late = Commit { inbox: vec![inbox("m-2", "p")], ..join(waiter(id, "m-2", None)) };
+        assert!(matches!(store.commit(late).await, Err(StoreError::Conflict)));
+    }
+    assert_eq!(store.waiters(&payment.id()).await.unwrap().len(), 2);
+}
+
+async fn who_joins_while_it_ends_is_seen_or_refused(store: Store) {
+    let store = open(store).await;
+    for round in 0..20 {
+        let mut payment = order(&format!("round-{round}"));
+        insert(&store, &payment).await;
+        let (ender, joiner) = (store.again().await, store.again().await);
+        let joining = waiter(&payment, "m-1", None);
+        let join = tokio::spawn(async move { joiner.commit(join(joining)).await });
+        payment.phase = Phase::Paid;
+        ender.commit(update(&mut payment)).await.unwrap();
+        // What the relay does once it sees the end.
+        let heard = store.joined(&[payment.id()]).await.unwrap();
+        match join.await.unwrap() {
+            Ok(()) => assert_eq!(heard.len(), 1, "it joined and was not seen"),
+            Err(StoreError::Conflict) => assert!(heard.is_empty()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn who_was_rejected_waits_no_more(store: Store) {
+    let store = open(store).await;
+    let mut payment = order("restored");
+    store.commit(claim(&payment)).await.unwrap();
+    for message in ["m-1", "m-2"] {
+        let joined = join(waiter(&payment, message, Some("queue")));
+        let joined = Commit { inbox: vec![inbox(message, &payment.id())], ..joined };
+        store.commit(joined).await.unwrap();
+    }
+    let rejected = vec![("m-1".to_owned(), "evt-1".to_owned())];
+    payment.phase = Phase::Declined;
+    store.commit(Commit { rejected, ..update(&mut payment) }).await.unwrap();
+    let left = store.waiters(&payment.id()).await.unwrap();
+    assert_eq!(left, [waiter(&payment, "m-2", Some("queue"))]);
+    let rejected = vec![("m-2".to_owned(), "evt-2".to_owned())];
+    let delete = PaymentWrite::Delete { id: payment.id(), expected: payment.version };
+    store.commit(Commit { rejected, ..just(delete) }).await.unwrap();
+    assert!(store.waiters(&payment.id()).await.unwrap().is_empty());
+}
