@@ -33,16 +33,16 @@ impl Engine {
         rejection: &Rejection,
     ) -> Result<(), StoreError> {
         let decline = rejection.decline();
-        let replies = message.reply_to.clone().map(|reply_to| ReplyTarget {
+        let replies = rejection.reply_to.clone().map(|reply_to| ReplyTarget {
             reply_to,
-            correlation_id: message.correlation_id.clone(),
+            correlation_id: rejection.correlation_id.clone(),
         });
         let filing = Filing {
             ids: &rejection.ids,
             decline: &decline,
             fingerprint: &rejection.fingerprint,
             replies: replies.into_iter().collect(),
-            traceparent: message.headers.get("traceparent").cloned(),
+            traceparent: rejection.traceparent.clone(),
             now: self.clock.now_ms(),
         };
         let mut commit = Commit::default();

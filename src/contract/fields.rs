@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::json::shown;
 use crate::domain::decline::FieldError;
 use crate::domain::ids::IdError;
 use crate::domain::money::{Currency, Money};
@@ -105,7 +106,7 @@ impl<'a> Fields<'a> {
     /// Fields that nobody asked for.
     pub(super) fn unknown(&self) -> Vec<FieldError> {
         let strange = self.values.keys().filter(|key| !self.known.contains(*key));
-        strange.map(|key| FieldError::new(key, "is not a field of this command")).collect()
+        strange.map(|key| FieldError::new(shown(key), "is not a field of this command")).collect()
     }
 }
 

@@ -113,7 +113,8 @@ impl Reader {
         let entries: Entries<'_> = parsed(text)?;
         let mut values = Map::new();
         for (key, raw) in entries.0 {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let name = shown(&key);
+            let path = if path.is_empty() { name } else { format!("{path}.{name}") };
             let value = self.value(raw, depth + 1, &path)?;
             if values.insert(key.clone(), value).is_some() {
                 self.faults.push(FieldError::new(path, "stands twice"));
@@ -128,6 +129,12 @@ impl Reader {
 
 fn parsed<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Unreadable> {
     serde_json::from_str(text).map_err(|_| Unreadable::NotJson)
+}
+
+/// A sender's name for a field as it may be repeated: short, and in characters that every log and
+/// database takes.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Every entry of an object, in order, twice where it stands twice.
@@ -169,6 +176,8 @@ mod tests {
         let named: Vec<&str> = object.faults.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(named, ["b.c.d", "b.c", "a"]);
         assert!(object.doubled.contains("a") && object.doubled.len() == 1);
+        let object = kept(r#"{"a\u0000":1,"a\u0000":2}"#).unwrap();
+        assert_eq!(object.faults[0].field, "a?");
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub struct Rejection {
     pub ids: ReadableIds,
     /// Digest of the message as it was sent: a redelivery has the same.
     pub fingerprint: String,
+    /// A queue for direct replies.
+    pub reply_to: Option<String>,
+    /// Copied into the replies.
+    pub correlation_id: Option<String>,
+    /// W3C trace context of the message.
+    pub traceparent: Option<String>,
 }
 
 impl Rejection {
@@ -157,15 +163,21 @@ fn open(
 }
 
 fn asker(message: &Message, message_id: MessageId) -> Asker {
-    // No queue and no header can be meant by it, and no database takes it.
-    let clean = |text: &&String| !text.is_empty() && !text.contains('\0');
-    let traceparent = message.headers.get("traceparent");
     Asker {
         message_id,
-        reply_to: message.reply_to.as_ref().filter(clean).cloned(),
-        correlation_id: message.correlation_id.as_ref().filter(clean).cloned(),
-        traceparent: traceparent.filter(|text| is_traceparent(text)).cloned(),
+        reply_to: clean(message.reply_to.as_ref()),
+        correlation_id: clean(message.correlation_id.as_ref()),
+        traceparent: traceparent(message),
     }
+}
+
+/// No queue and nobody's answer can be meant by other texts, and no database takes them.
+fn clean(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty() && !text.contains('\0')).cloned()
+}
+
+fn traceparent(message: &Message) -> Option<String> {
+    message.headers.get("traceparent").filter(|text| is_traceparent(text)).cloned()
 }
 
 fn is_traceparent(text: &str) -> bool {
@@ -188,6 +200,13 @@ fn reject(
 ) -> Refusal {
     let code = if faults.is_empty() { RejectionCode::Invalid } else { RejectionCode::Malformed };
     faults.append(&mut errors);
-    let fingerprint = fingerprint::of_bytes(message);
-    Refusal::Rejected(Box::new(Rejection { code, errors: faults, ids, fingerprint }))
+    Refusal::Rejected(Box::new(Rejection {
+        code,
+        errors: faults,
+        ids,
+        fingerprint: fingerprint::of_bytes(message),
+        reply_to: clean(message.reply_to.as_ref()),
+        correlation_id: clean(message.correlation_id.as_ref()),
+        traceparent: traceparent(message),
+    }))
 }

@@ -22,7 +22,10 @@ pub(crate) fn read(name: &str) -> Value {
 fn all() -> BTreeMap<String, Value> {
     let names = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
-    names.filter(|name| name != "asyncapi.json").map(|name| (name.clone(), read(&name))).collect()
+    names
+        .filter(|name| name.ends_with(".json") && name != "asyncapi.json")
+        .map(|name| (name.clone(), read(&name)))
+        .collect()
 }
 
 /// The compiled schema of this file.
