@@ -86,6 +86,16 @@ pub(crate) fn rfc3339(at: Millis) -> String {
     )
 }
 
+/// The first moment of the month of `at`, and of the next, UTC.
+pub(crate) fn month(at: Millis) -> (Millis, Millis) {
+    let first = civil(at).date().replace_day(1).unwrap_or(time::Date::MIN);
+    let next = first.month().next();
+    let year = first.year() + i32::from(next == time::Month::January);
+    let next = time::Date::from_calendar_date(year, next, 1).unwrap_or(time::Date::MAX);
+    let millis = |date: time::Date| date.midnight().assume_utc().unix_timestamp() * SECOND;
+    (millis(first), millis(next))
+}
+
 /// Reads a timestamp as callers write it: RFC 3339, or without an offset, or the date alone.
 pub(crate) fn parse(text: &str) -> Option<Millis> {
     let whole = match text.len() {
@@ -111,6 +121,15 @@ mod tests {
         assert_eq!(parse("2026-11-23T08:00:00Z"), parse("2026-11-23T08:00"));
         assert_eq!(parse("2026-11-23"), parse("2026-11-23T00:00:00+00:00"));
         assert_eq!(parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_begins() {
+        let at = |text: &str| parse(text).unwrap();
+        let november = (at("2026-11-01"), at("2026-12-01"));
+        assert_eq!(month(at("2026-11-01")), november);
+        assert_eq!(month(at("2026-12-01") - 1), november);
+        assert_eq!(month(at("2026-12-31")).1, at("2027-01-01"));
     }
 
     #[test]

@@ -274,6 +274,58 @@ def who_signs_wrongly_is_refused():
     assert answer.status_code == 200, answer.text
 
 
+def agreements_and_their_charges():
+    def agreement(**more):
+        made = sim("POST", "/billing-agreements", {"merchantId": SELLER["merchantId"], **more})
+        return made["amazonBillingAgreementId"], made["accessToken"]
+
+    def shown(name, **more):
+        got = good(PAY.get_billing_agreement_details(name, **more))
+        return got["BillingAgreementDetails"]
+    plan = ["approve", "InvalidPaymentMethod"]
+    name, token = agreement(buyer=BUYER, plan=plan)
+    draft = shown(name, address_consent_token=token)
+    assert draft["BillingAgreementStatus"] == {"State": "Draft"}, draft
+    assert draft["Buyer"]["Email"] == BUYER["email"], draft
+    charged = good(PAY.charge(name, "19.95", "cycle-1", "note", charge_order_id="SUB-7"))
+    first = charged["AuthorizationDetails"]
+    assert state(first) == ("Closed", "MaxCapturesProcessed"), charged
+    child = order_now(charged["AmazonOrderReferenceId"])
+    assert child["ParentDetails"] == {"Type": "BillingAgreement", "Id": name}, child
+    assert state(child, "OrderReferenceStatus") == ("Closed", "MaxAuthorizationsProcessed")
+    limits = shown(name)["BillingAgreementLimits"]
+    assert limits["CurrentRemainingBalance"]["Amount"] == "480.05", limits
+    assert limits["AmountLimitPerTimePeriod"]["Amount"] == "500", limits
+    bad(PAY.set_billing_agreement_details(name, seller_note="x"), "BillingAgreementNotModifiable")
+
+    def cycle(reference_, amount="19.95"):
+        return PAY.authorize_on_billing_agreement(
+            name, reference_, amount, transaction_timeout=0, capture_now=True)
+    bad(cycle("cycle-big", "480.06"), "PeriodicAmountExceeded")
+    declined = good(cycle("cycle-2"))["AuthorizationDetails"]
+    assert state(declined) == ("Declined", "InvalidPaymentMethod"), declined
+    bad(cycle("cycle-3"), "InvalidBillingAgreementStatus")
+    sim("POST", f"/objects/{name}/payment-method", {"valid": True})
+    assert good(PAY.validate_billing_agreement(name))["ValidationResult"] == "Success"
+    good(cycle("cycle-3"))
+    kinds = [kind for kind, _ in moved(name)]
+    assert kinds == ["authorize", "capture", "decline", "authorize", "capture"], kinds
+    extra = good(PAY.create_order_reference_for_id(
+        name, "BillingAgreement", inherit_shipping_address=True, confirm_now=True,
+        order_total="5.00"))
+    assert extra["OrderReferenceDetails"]["OrderReferenceStatus"]["State"] == "Open", extra
+    good(PAY.close_billing_agreement(name, "goodbye"))
+    assert state(shown(name), "BillingAgreementStatus") == ("Closed", "SellerClosed")
+    bad(PAY.get_order_reference_details(name), "InvalidOrderReferenceId")
+    bad(PAY.get_billing_agreement_details(child["AmazonOrderReferenceId"]),
+        "InvalidBillingAgreementId")
+
+    name, _ = agreement(consent=False)
+    bad(PAY.confirm_billing_agreement(name), "BillingAgreementConstraintsExist")
+    constraint = shown(name)["Constraints"]["Constraint"]["ConstraintID"]
+    assert constraint == "BuyerConsentNotSet", constraint
+
+
 def quotas_and_retries():
     order, _ = confirmed()
     sim("PUT", "/settings", {"quotas": True})
@@ -299,6 +351,7 @@ STEPS = [
     the_sdk_s_own_charge_and_its_lists,
     status_and_profile,
     who_signs_wrongly_is_refused,
+    agreements_and_their_charges,
     quotas_and_retries,
 ]
 

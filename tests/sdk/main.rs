@@ -48,5 +48,5 @@ async fn the_official_sdk_takes_the_simulator_for_amazon() {
     let drive = move || run(Command::new(python()).arg(script).arg(address));
     let said = tokio::task::spawn_blocking(drive).await.unwrap();
     server.abort();
-    assert_eq!(said.lines().filter(|line| line.starts_with("ok: ")).count(), 8, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok: ")).count(), 9, "{said}");
 }

@@ -2,8 +2,8 @@
 //! it looks at the object when its time has come, and does nothing where that has moved on.
 
 use super::{
-    AuthorizationAt, AuthorizationState, Books, CaptureAt, CaptureState, OrderAt, OrderState,
-    Reason, RefundAt, RefundState,
+    AgreementAt, AuthorizationAt, AuthorizationState, Books, CaptureAt, CaptureState, OrderAt,
+    OrderState, Reason, RefundAt, RefundState,
 };
 use crate::simulator::clock::Millis;
 
@@ -18,6 +18,10 @@ pub(super) enum Due {
     Unused(OrderAt),
     /// The buyer mends the payment method.
     Mended(OrderAt),
+    /// An agreement that nobody confirmed.
+    StaleAgreement(AgreementAt),
+    /// The buyer mends the payment method of an agreement.
+    MendedAgreement(AgreementAt),
     /// Amazon has decided.
     Authorized(AuthorizationAt),
     /// An authorization that nobody captured, or that a note closes.
@@ -67,6 +71,12 @@ impl Books {
                 }
             }
             Due::Mended(at) => self.change_method(at, true),
+            Due::StaleAgreement(at) => {
+                if self[at].state == OrderState::Draft {
+                    self.end_agreement(at, OrderState::Canceled, Reason::Stale, None);
+                }
+            }
+            Due::MendedAgreement(at) => self.change_agreement_method(at, true),
             Due::Authorized(at) => {
                 if self[at].state == AuthorizationState::Pending {
                     self.decide_authorization(at);

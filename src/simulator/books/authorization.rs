@@ -133,14 +133,18 @@ impl Books {
 
     /// What of the allowance is used: what is held, and what was captured.
     fn authorized(&self, order: OrderAt, total: Money) -> Money {
-        let used = self[order].authorizations.iter().map(|at| match self[*at].state {
-            AuthorizationState::Pending | AuthorizationState::Open => self[*at].ask.amount.minor(),
-            AuthorizationState::Closed if self.is_being_captured(*at) => {
-                self[*at].ask.amount.minor()
-            }
-            AuthorizationState::Declined | AuthorizationState::Closed => self[*at].captured.minor(),
-        });
+        let used = self[order].authorizations.iter().map(|at| self.weight(*at));
         Money::from_minor(used.sum(), total.currency())
+    }
+
+    /// What one authorization uses up, in minor units.
+    pub(super) fn weight(&self, at: AuthorizationAt) -> i64 {
+        let held = match self[at].state {
+            AuthorizationState::Pending | AuthorizationState::Open => true,
+            AuthorizationState::Closed => self.is_being_captured(at),
+            AuthorizationState::Declined => false,
+        };
+        if held { self[at].ask.amount.minor() } else { self[at].captured.minor() }
     }
 
     fn new_authorization(
@@ -221,10 +225,18 @@ impl Books {
         let (order, fate) = (self[at].order, self[at].fate);
         self.turn_authorization(at, AuthorizationState::Declined, Some(reason));
         self.enter(EntryKind::Decline, Object::Authorization(at), self[at].ask.amount);
+        self[at].soft = fate.soft;
+        if let Some(agreement) = self[order].parent
+            && reason == Reason::InvalidPaymentMethod
+        {
+            self.suspend_agreement(agreement, fate.mended_after);
+        }
+        if self[order].for_one_charge {
+            return self.end_declined_charge(order);
+        }
         let open = self[order].state == OrderState::Open;
         match reason {
             Reason::InvalidPaymentMethod => {
-                self[at].soft = fate.soft;
                 self[order].method_valid = false;
                 if open {
                     self.turn_order(order, OrderState::Suspended, Some(reason));

@@ -84,4 +84,12 @@ impl Books {
     pub(crate) fn token(&self, text: &str) -> Option<&Token> {
         self.tokens.get(text).filter(|token| token.seconds_left(self.now) > 0)
     }
+
+    /// Whether this token is good, and of this buyer at one of this client's sellers.
+    pub(super) fn is_token_of(&self, text: &str, seller: SellerAt, buyer: &Buyer) -> bool {
+        let client = |seller: SellerAt| &self[seller].client_id;
+        self.token(text).is_some_and(|token| {
+            client(token.seller) == client(seller) && token.buyer.user_id == buyer.user_id
+        })
+    }
 }

@@ -40,8 +40,9 @@ pub(crate) struct Entry {
 
 impl Books {
     pub(super) fn enter(&mut self, kind: Kind, object: Object, amount: Money) {
-        let order = self.order_of(object);
-        self.ledger.push(Entry { at: self.now, order, kind, amount, object });
+        if let Some(order) = self.order_of(object) {
+            self.ledger.push(Entry { at: self.now, order, kind, amount, object });
+        }
     }
 
     /// The entries, oldest first.
@@ -53,6 +54,7 @@ impl Books {
     pub(crate) fn names(&self, object: Object) -> (&str, &str) {
         match object {
             Object::Order(at) => (&self[at].id, ""),
+            Object::Agreement(at) => (&self[at].id, ""),
             Object::Authorization(at) => (&self[at].id, &self[at].reference),
             Object::Capture(at) => (&self[at].id, &self[at].reference),
             Object::Refund(at) => (&self[at].id, &self[at].reference),

@@ -3,9 +3,12 @@
 //! anything is asked, in the order in which it fell due, so that one seed gives one history.
 
 mod ageing;
+mod agreement;
+mod attributes;
 mod authorization;
 mod buyer;
 mod capture;
+mod charge;
 mod ledger;
 mod limits;
 mod order;
@@ -24,12 +27,14 @@ use super::clock::Millis;
 use super::ids::Ids;
 use super::settings::Readings;
 use ageing::Due;
+pub(crate) use agreement::{Agreement, AgreementAttributes};
+pub(crate) use attributes::Attributes;
 pub(crate) use authorization::{Authorization, AuthorizationState, AuthorizeAsk};
 pub(crate) use buyer::{Address, Buyer, Token};
 pub(crate) use capture::{Capture, CaptureAsk, CaptureState};
 pub(crate) use ledger::{Entry, Kind as EntryKind};
 pub(crate) use limits::order_fits;
-pub(crate) use order::{Attributes, Constraint, Order, OrderState};
+pub(crate) use order::{Constraint, Order, OrderState};
 pub(crate) use plan::{CaptureFate, Ending, Fate, Plan, Step};
 pub(crate) use reason::Reason;
 pub(crate) use refund::{Refund, RefundAsk, RefundKind, RefundState};
@@ -72,6 +77,8 @@ places! {
     SellerAt of Seller as sellers,
     /// Where an order reference stands in the books.
     OrderAt of Order as orders,
+    /// Where a billing agreement stands in the books.
+    AgreementAt of Agreement as agreements,
     /// Where an authorization stands in the books.
     AuthorizationAt of Authorization as authorizations,
     /// Where a capture stands in the books.
@@ -84,6 +91,7 @@ places! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Object {
     Order(OrderAt),
+    Agreement(AgreementAt),
     Authorization(AuthorizationAt),
     Capture(CaptureAt),
     Refund(RefundAt),
@@ -104,6 +112,18 @@ pub(crate) enum Refusal {
     Constraints(Vec<Constraint>),
     /// A suspended reference was confirmed with the same payment method.
     MethodNotUpdated,
+    AgreementNotModifiable,
+    AgreementState(OrderState),
+    AgreementConstraints(Vec<Constraint>),
+    /// A second order reference from an agreement in Draft.
+    OrderCountExceeded,
+    /// Above what may be charged in one month, which ends then.
+    MonthExceeded {
+        used: Money,
+        asked: Money,
+        allowed: Money,
+        ends: Millis,
+    },
     CancelAttempt,
     CloseAttempt,
     /// The authorization is not in a state for this.
@@ -142,6 +162,7 @@ pub(crate) struct Books {
     sellers: Vec<Seller>,
     by_merchant: HashMap<String, SellerAt>,
     orders: Vec<Order>,
+    agreements: Vec<Agreement>,
     authorizations: Vec<Authorization>,
     captures: Vec<Capture>,
     refunds: Vec<Refund>,
@@ -163,6 +184,7 @@ impl Books {
             sellers: Vec::new(),
             by_merchant: HashMap::new(),
             orders: Vec::new(),
+            agreements: Vec::new(),
             authorizations: Vec::new(),
             captures: Vec::new(),
             refunds: Vec::new(),
@@ -186,18 +208,23 @@ impl Books {
         self.by_id.get(id).copied()
     }
 
-    /// The order reference that an object belongs to.
-    pub(crate) fn order_of(&self, object: Object) -> OrderAt {
+    /// The order reference that an object is, or belongs to.
+    pub(crate) fn order_of(&self, object: Object) -> Option<OrderAt> {
         match object {
-            Object::Order(at) => at,
-            Object::Authorization(at) => self[at].order,
-            Object::Capture(at) => self[self[at].authorization].order,
-            Object::Refund(at) => self[self[self[at].capture].authorization].order,
+            Object::Order(at) => Some(at),
+            Object::Agreement(_) => None,
+            Object::Authorization(at) => Some(self[at].order),
+            Object::Capture(at) => Some(self.order_of_capture(at)),
+            Object::Refund(at) => Some(self.order_of_capture(self[at].capture)),
         }
     }
 
-    /// The object of this id as `seller` sees it in `environment`; the first who calls for an
-    /// order reference binds it to an environment.
+    pub(crate) fn order_of_capture(&self, at: CaptureAt) -> OrderAt {
+        self[self[at].authorization].order
+    }
+
+    /// The object of this id as `seller` sees it in `environment`; the first who calls for a
+    /// reference or an agreement binds it to an environment.
     ///
     /// # Errors
     /// It is unknown, another seller's, or of the other environment.
@@ -208,11 +235,21 @@ impl Books {
         id: &str,
     ) -> Result<Object, Refusal> {
         let object = self.find(id).ok_or(Refusal::Unknown)?;
-        let order = self.order_of(object);
-        if self[order].seller != seller {
+        let (owner, bound) = match (object, self.order_of(object)) {
+            (Object::Agreement(at), _) => {
+                let agreement = &mut self[at];
+                (agreement.seller, &mut agreement.environment)
+            }
+            (_, Some(at)) => {
+                let order = &mut self[at];
+                (order.seller, &mut order.environment)
+            }
+            (_, None) => return Err(Refusal::Unknown),
+        };
+        if owner != seller {
             return Err(Refusal::Unknown);
         }
-        if *self[order].environment.get_or_insert(environment) == environment {
+        if *bound.get_or_insert(environment) == environment {
             Ok(object)
         } else {
             Err(Refusal::OtherEnvironment)
@@ -221,8 +258,16 @@ impl Books {
 
     /// What a reference id was used for, if it was.
     fn used(&self, order: OrderAt, reference: &str) -> Option<Object> {
-        let key = (self[order].seller, self.environment_of(order), reference.to_owned());
-        self.references.get(&key).copied()
+        self.used_by(self[order].seller, self.environment_of(order), reference)
+    }
+
+    fn used_by(
+        &self,
+        seller: SellerAt,
+        environment: Environment,
+        reference: &str,
+    ) -> Option<Object> {
+        self.references.get(&(seller, environment, reference.to_owned())).copied()
     }
 
     fn use_reference(&mut self, order: OrderAt, reference: &str, object: Object) {
@@ -232,6 +277,17 @@ impl Books {
 
     fn environment_of(&self, order: OrderAt) -> Environment {
         self[order].environment.unwrap_or(Environment::Sandbox)
+    }
+
+    /// A new id of a reference or an agreement.
+    fn new_reference(&mut self, letter: char, seller: SellerAt) -> String {
+        let region = self[seller].region.digits();
+        loop {
+            let id = self.ids.reference(letter, region);
+            if self.find(&id).is_none() {
+                return id;
+            }
+        }
     }
 
     /// A new id below an order reference: `-A`, `-C` or `-R` and six digits.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::ageing::Due;
 use super::{
-    AuthorizationAt, AuthorizationState, Books, Buyer, CaptureState, Environment, Object, OrderAt,
-    Plan, Reason, Refusal, SellerAt,
+    AgreementAt, Attributes, AuthorizationAt, AuthorizationState, Books, Buyer, CaptureState,
+    Environment, Object, OrderAt, Plan, Reason, Refusal, SellerAt,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::{DAY, HOUR, MINUTE, Millis};
 
 /// How long an unconfirmed reference is kept, and how long any.
-const DRAFT_FOR: Millis = 3 * HOUR;
+pub(super) const DRAFT_FOR: Millis = 3 * HOUR;
 const KEPT_FOR: Millis = 180 * DAY;
 /// How long a confirmed reference waits for an authorization that was announced as immediate.
 const IMMEDIATE: Millis = 60 * MINUTE;
@@ -43,76 +43,13 @@ impl OrderState {
     }
 }
 
-/// What keeps a reference from being confirmed.
+/// What keeps a reference or an agreement from being confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Constraint {
     AmountNotSet,
+    BuyerConsentNotSet,
     PaymentMethodNotAllowed,
     PaymentPlanNotSet,
-}
-
-/// What the seller says of an order; what is absent is not said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Attributes {
-    pub(crate) platform_id: Option<String>,
-    pub(crate) seller_note: Option<String>,
-    pub(crate) seller_order_id: Option<String>,
-    pub(crate) store_name: Option<String>,
-    pub(crate) custom_information: Option<String>,
-    pub(crate) supplementary_data: Option<String>,
-    pub(crate) request_payment_authorization: Option<String>,
-    pub(crate) provider_id: Option<String>,
-    pub(crate) provider_order_id: Option<String>,
-    pub(crate) categories: Vec<String>,
-}
-
-impl Attributes {
-    /// The field pairs of both, those that a confirmed order fixes first.
-    fn paired<'a>(
-        &'a mut self,
-        new: &'a Attributes,
-    ) -> [(&'a mut Option<String>, &'a Option<String>, bool); 9] {
-        [
-            (&mut self.platform_id, &new.platform_id, true),
-            (&mut self.request_payment_authorization, &new.request_payment_authorization, true),
-            (&mut self.seller_note, &new.seller_note, false),
-            (&mut self.seller_order_id, &new.seller_order_id, false),
-            (&mut self.store_name, &new.store_name, false),
-            (&mut self.custom_information, &new.custom_information, false),
-            (&mut self.supplementary_data, &new.supplementary_data, false),
-            (&mut self.provider_id, &new.provider_id, false),
-            (&mut self.provider_order_id, &new.provider_order_id, false),
-        ]
-    }
-
-    fn overwrite(&mut self, new: &Attributes) {
-        for (field, value, _) in self.paired(new) {
-            if value.is_some() {
-                field.clone_from(value);
-            }
-        }
-        if !new.categories.is_empty() {
-            self.categories.clone_from(&new.categories);
-        }
-    }
-
-    /// After the purchase data may be added, but nothing that is there may be changed.
-    fn add(&mut self, new: &Attributes) -> Result<(), Refusal> {
-        let mut added = self.clone();
-        for (field, value, fixed) in added.paired(new) {
-            match (field.is_some(), value) {
-                (_, None) => {}
-                (true, Some(_)) if *field == *value => {}
-                (false, Some(_)) if !fixed => field.clone_from(value),
-                _ => return Err(Refusal::NotModifiable),
-            }
-        }
-        if !new.categories.is_empty() && new.categories != self.categories {
-            return Err(Refusal::NotModifiable);
-        }
-        *self = added;
-        Ok(())
-    }
 }
 
 /// An order reference; API v2 calls it a charge permission for one time.
@@ -137,6 +74,10 @@ pub(crate) struct Order {
     pub(crate) buyer: Arc<Buyer>,
     pub(crate) method_valid: bool,
     pub(crate) plan: Plan,
+    /// The agreement that it was made from, whose plan and payment method are its own then.
+    pub(crate) parent: Option<AgreementAt>,
+    /// Made for one charge of an agreement, by that charge.
+    pub(crate) for_one_charge: bool,
     pub(crate) authorizations: Vec<AuthorizationAt>,
 }
 
@@ -169,16 +110,22 @@ impl Books {
         plan: Plan,
         environment: Option<Environment>,
     ) -> (OrderAt, String) {
-        let letter = if environment == Some(Environment::Live) { 'P' } else { 'S' };
-        let region = self[seller].region.digits();
-        let id = loop {
-            let id = self.ids.reference(letter, region);
-            if self.find(&id).is_none() {
-                break id;
-            }
-        };
-        let at = OrderAt(self.orders.len());
         let token = self.issue_token(seller, &buyer);
+        let at = self.new_order(seller, buyer, environment, None);
+        self[at].plan = plan;
+        (at, token)
+    }
+
+    pub(super) fn new_order(
+        &mut self,
+        seller: SellerAt,
+        buyer: Arc<Buyer>,
+        environment: Option<Environment>,
+        parent: Option<AgreementAt>,
+    ) -> OrderAt {
+        let letter = if environment == Some(Environment::Live) { 'P' } else { 'S' };
+        let id = self.new_reference(letter, seller);
+        let at = OrderAt(self.orders.len());
         self.by_id.insert(id.clone(), Object::Order(at));
         self.orders.push(Order {
             id,
@@ -196,13 +143,15 @@ impl Books {
             not_allowed: false,
             buyer,
             method_valid: true,
-            plan,
+            plan: Plan::default(),
+            parent,
+            for_one_charge: false,
             authorizations: Vec::new(),
         });
         self[seller].orders.push(at);
         self.set_timer(self.now + DRAFT_FOR, Due::Stale(at));
         self.set_timer(self.now + KEPT_FOR, Due::Expired(at));
-        (at, token)
+        at
     }
 
     pub(super) fn turn_order(&mut self, at: OrderAt, state: OrderState, reason: Option<Reason>) {
@@ -216,17 +165,11 @@ impl Books {
     /// Whether the address and the buyer may be shown to whoever has this token: all of it where
     /// the purchase is confirmed or the token is the buyer's.
     pub(crate) fn shows_buyer(&self, at: OrderAt, token: Option<&str>) -> Result<bool, Refusal> {
-        let Some(token) = token else { return Ok(self[at].confirmed) };
         let order = &self[at];
-        let client = |seller: SellerAt| &self[seller].client_id;
-        match self.token(token) {
-            Some(token)
-                if client(token.seller) == client(order.seller)
-                    && token.buyer.user_id == order.buyer.user_id =>
-            {
-                Ok(true)
-            }
-            _ => Err(Refusal::Token),
+        match token {
+            None => Ok(order.confirmed),
+            Some(token) if self.is_token_of(token, order.seller, &order.buyer) => Ok(true),
+            Some(_) => Err(Refusal::Token),
         }
     }
 

@@ -65,26 +65,36 @@ impl From<Step> for Fate {
 }
 
 impl Books {
+    /// The plan of an order, or of the agreement that it was made from.
+    fn plan_of(&mut self, order: OrderAt) -> &mut Plan {
+        match self[order].parent {
+            Some(agreement) => &mut self[agreement].plan,
+            None => &mut self[order].plan,
+        }
+    }
+
     /// The next entry for a capture, used up.
     pub(super) fn next_capture(&mut self, order: OrderAt) -> CaptureFate {
-        self[order].plan.capture.pop_front().unwrap_or(Step::APPROVE).into()
+        self.plan_of(order).capture.pop_front().unwrap_or(Step::APPROVE).into()
     }
 
     /// The next entry for a refund, used up.
     pub(super) fn next_refund(&mut self, order: OrderAt) -> Step {
-        self[order].plan.refund.pop_front().unwrap_or(Step::APPROVE)
+        self.plan_of(order).refund.pop_front().unwrap_or(Step::APPROVE)
     }
 
     /// The next entry for an authorization. A synchronous call that meets one which is pending
     /// first has no time for it: it is timed out and the entry is left to the next, unless a
     /// synchronous call may come back pending (reading 11).
     pub(super) fn next_authorization(&mut self, order: OrderAt, synchronous: bool) -> Step {
-        if !self[order].method_valid {
+        let parent = self[order].parent;
+        let valid = parent.map_or(self[order].method_valid, |at| self[at].method_valid);
+        if !valid {
             let ending = Ending::Decline(Reason::InvalidPaymentMethod);
             return Step { ending, after: None };
         }
         let may_pend = !synchronous || self.readings.second(11);
-        let plan = &mut self[order].plan.authorize;
+        let plan = &mut self.plan_of(order).authorize;
         match plan.front() {
             Some(Step { after: Some(_), .. }) if !may_pend => {
                 Step { ending: Ending::Decline(Reason::TransactionTimedOut), after: None }

@@ -82,7 +82,7 @@ impl Books {
         capture: CaptureAt,
         ask: &RefundAsk,
     ) -> Result<Option<RefundAt>, Refusal> {
-        let order = self.order_of(Object::Capture(capture));
+        let order = self.order_of_capture(capture);
         match self.used(order, &ask.reference) {
             None => Ok(None),
             Some(Object::Refund(at)) if self[at].capture == capture => {
@@ -107,7 +107,7 @@ impl Books {
             return Ok(Made { at, repeated: true });
         }
         self.may_refund(capture, ask.amount)?;
-        let order = self.order_of(Object::Capture(capture));
+        let order = self.order_of_capture(capture);
         let step = simulated.unwrap_or_else(|| self.next_refund(order));
         let at = self.new_refund(capture, ask.clone(), RefundKind::SellerInitiated, step);
         self.use_reference(order, &ask.reference, Object::Refund(at));
@@ -145,7 +145,7 @@ impl Books {
         kind: RefundKind,
         step: Step,
     ) -> RefundAt {
-        let order = self.order_of(Object::Capture(capture));
+        let order = self.order_of_capture(capture);
         let id = self.serial(order, 'R');
         let at = RefundAt(self.refunds.len());
         self.by_id.insert(id.clone(), Object::Refund(at));

@@ -36,6 +36,16 @@ impl Region {
         }
     }
 
+    /// The currency of the seller's own account.
+    pub(crate) const fn currency(self) -> Currency {
+        match self {
+            Region::Na => Currency::USD,
+            Region::Eu => Currency::EUR,
+            Region::Uk => Currency::GBP,
+            Region::Jp => Currency::JPY,
+        }
+    }
+
     /// Whether an order of this region may be in `currency`.
     pub(crate) fn has(self, currency: Currency) -> bool {
         match self {

@@ -2,8 +2,8 @@
 //! Central, a buyer disputes.
 
 use super::{
-    AuthorizationAt, AuthorizationState, Books, CaptureAsk, CaptureAt, CaptureState, Object,
-    OrderAt, Reason, RefundAsk, RefundAt, RefundKind, Step,
+    AgreementAt, AuthorizationAt, AuthorizationState, Books, CaptureAsk, CaptureAt, CaptureState,
+    Object, OrderAt, OrderState, Reason, RefundAsk, RefundAt, RefundKind, Step,
 };
 use crate::domain::money::Money;
 
@@ -26,6 +26,7 @@ impl Books {
         });
         match object {
             Object::Order(at) => self.close_order_by_hand(at, reason, why),
+            Object::Agreement(at) => self.close_agreement_by_hand(at, reason, why),
             Object::Authorization(at) => self
                 .close_authorization(at, reason, why)
                 .map_err(|_| format!("the authorization is {}", self[at].state.text())),
@@ -53,10 +54,28 @@ impl Books {
                 self.end_canceled(at, reason, why);
             }
             _ => {
-                self.turn_order(at, super::OrderState::Closed, Some(reason));
+                self.turn_order(at, OrderState::Closed, Some(reason));
                 self[at].description = why;
             }
         }
+        Ok(())
+    }
+
+    fn close_agreement_by_hand(
+        &mut self,
+        at: AgreementAt,
+        reason: Reason,
+        why: Option<String>,
+    ) -> Result<(), String> {
+        let state = self[at].state;
+        if state.is_terminal() {
+            return Err(format!("the agreement is {}", state.text()));
+        }
+        let state = match reason {
+            Reason::AmazonCanceled | Reason::SellerCanceled | Reason::Stale => OrderState::Canceled,
+            _ => OrderState::Closed,
+        };
+        self.end_agreement(at, state, reason, why);
         Ok(())
     }
 
@@ -72,6 +91,10 @@ impl Books {
         let authorization = match object {
             Object::Authorization(at) => Some(at),
             Object::Order(at) => self.open_authorization(at),
+            Object::Agreement(at) => {
+                let orders = self[at].orders.iter().rev();
+                orders.copied().find_map(|order| self.open_authorization(order))
+            }
             Object::Capture(_) | Object::Refund(_) => None,
         };
         let at = authorization.ok_or("there is no open authorization")?;
@@ -106,6 +129,9 @@ impl Books {
             Object::Refund(at) => Some(self[at].capture),
             Object::Authorization(at) => self[at].captures.last().copied(),
             Object::Order(at) => self.last_capture(at),
+            Object::Agreement(at) => {
+                self[at].orders.iter().rev().find_map(|order| self.last_capture(*order))
+            }
         };
         let moved = |at: &CaptureAt| {
             matches!(self[*at].state, CaptureState::Completed | CaptureState::Closed)

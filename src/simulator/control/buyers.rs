@@ -74,28 +74,49 @@ fn seller(books: &Books, merchant_id: &str) -> Result<SellerAt, Refused> {
     found.ok_or_else(|| Refused::Missing(format!("there is no seller {merchant_id:?}")))
 }
 
+/// What a buyer leaves; an order reference asks for no consent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OrderBody {
+struct LeftBody {
     merchant_id: String,
     #[serde(default)]
     buyer: Option<BuyerBody>,
     #[serde(default)]
     plan: Value,
-    /// Beyond the contract: binds the reference at once, and gives it that environment's letter.
+    consent: Option<bool>,
+    /// Beyond the contract: binds the object at once, and gives it that environment's letter.
     sandbox: Option<bool>,
+}
+
+impl LeftBody {
+    fn environment(&self) -> Option<Environment> {
+        let of = |sandbox| if sandbox { Environment::Sandbox } else { Environment::Live };
+        self.sandbox.map(of)
+    }
 }
 
 /// `POST /_sim/order-references`
 pub(super) async fn order_reference(State(simulator): State<Simulator>, body: Bytes) -> Reply {
-    let body: OrderBody = read(&body)?;
-    let plan = plans::read(&body.plan).map_err(Refused::Nonsense)?;
-    let environment =
-        body.sandbox.map(|sandbox| if sandbox { Environment::Sandbox } else { Environment::Live });
+    let body: LeftBody = read(&body)?;
+    let (plan, environment) = (plans::read(&body.plan), body.environment());
     let mut world = simulator.world();
     let seller = seller(&world.books, &body.merchant_id)?;
     let buyer = body.buyer.unwrap_or_default().buyer(&mut world.books);
+    let plan = plan.map_err(Refused::Nonsense)?;
     let (at, token) = world.books.leave_order(seller, buyer, plan, environment);
     let id = &world.books[at].id;
     created(&json!({"amazonOrderReferenceId": id, "accessToken": token}))
+}
+
+/// `POST /_sim/billing-agreements`
+pub(super) async fn billing_agreement(State(simulator): State<Simulator>, body: Bytes) -> Reply {
+    let body: LeftBody = read(&body)?;
+    let (plan, environment) = (plans::read(&body.plan), body.environment());
+    let mut world = simulator.world();
+    let seller = seller(&world.books, &body.merchant_id)?;
+    let buyer = body.buyer.unwrap_or_default().buyer(&mut world.books);
+    let agreed = (plan.map_err(Refused::Nonsense)?, body.consent.unwrap_or(true));
+    let (at, token) = world.books.leave_agreement(seller, buyer, agreed, environment);
+    let id = &world.books[at].id;
+    created(&json!({"amazonBillingAgreementId": id, "accessToken": token}))
 }

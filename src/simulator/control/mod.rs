@@ -68,6 +68,7 @@ pub(super) fn routes() -> Router<Simulator> {
     Router::new()
         .route("/sellers", post(sellers::register))
         .route("/order-references", post(buyers::order_reference))
+        .route("/billing-agreements", post(buyers::billing_agreement))
         .route("/objects/{id}/payment-method", post(objects::payment_method))
         .route("/objects/{id}/close", post(objects::close))
         .route("/objects/{id}/capture", post(objects::capture))

@@ -19,6 +19,7 @@ fn show(books: &Books, object: Object) -> Value {
     let (id, _) = books.names(object);
     let (state, reason) = match object {
         Object::Order(at) => (books[at].state.text(), books[at].reason),
+        Object::Agreement(at) => (books[at].state.text(), books[at].reason),
         Object::Authorization(at) => (books[at].state.text(), books[at].reason),
         Object::Capture(at) => (books[at].state.text(), books[at].reason),
         Object::Refund(at) => (books[at].state.text(), books[at].reason),
@@ -40,10 +41,14 @@ pub(super) async fn payment_method(
     let mut world = simulator.world();
     let object = find(&world.books, &id)?;
     let body: MethodBody = read(&body)?;
-    let Object::Order(at) = object else {
-        return Err(Refused::Nonsense("only a reference has a payment method".to_owned()));
-    };
-    world.books.change_method(at, body.valid);
+    match object {
+        Object::Order(at) => world.books.change_method(at, body.valid),
+        Object::Agreement(at) => world.books.change_agreement_method(at, body.valid),
+        Object::Authorization(_) | Object::Capture(_) | Object::Refund(_) => {
+            let text = "only a reference or an agreement has a payment method".to_owned();
+            return Err(Refused::Nonsense(text));
+        }
+    }
     ok(&show(&world.books, object))
 }
 

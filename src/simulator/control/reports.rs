@@ -33,11 +33,12 @@ struct Shown<'a> {
 
 fn show<'a>(books: &'a Books, entry: &Entry) -> Shown<'a> {
     let order = &books[entry.order];
+    let parent = order.parent.map(|at| books[at].id.as_str());
     let (id, reference_id) = books.names(entry.object);
     Shown {
         at: rfc3339(entry.at),
         merchant_id: &books[order.seller].merchant_id,
-        object_id: &order.id,
+        object_id: parent.unwrap_or(&order.id),
         kind: entry.kind.text(),
         amount: entry.amount.amount(),
         currency: entry.amount.currency().code(),
@@ -47,16 +48,21 @@ fn show<'a>(books: &'a Books, entry: &Entry) -> Shown<'a> {
     }
 }
 
-/// `GET /_sim/ledger`; `objectId` may be that of the transaction too.
+/// `GET /_sim/ledger`; `objectId` may be what the buyer left, an order reference made from that, or
+/// the transaction.
 pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<Of>) -> Reply {
     let world = simulator.world();
     let books = &world.books;
     let wanted = |entry: &&Entry| {
         let order = &books[entry.order];
         let merchant_id = &books[order.seller].merchant_id;
+        let parent = order.parent.map(|at| &books[at].id);
         let (id, _) = books.names(entry.object);
+        let is = |wanted: &String| {
+            *wanted == order.id || wanted == id || parent.is_some_and(|parent| wanted == parent)
+        };
         of.merchant_id.as_ref().is_none_or(|wanted| wanted == merchant_id)
-            && of.object_id.as_ref().is_none_or(|wanted| *wanted == order.id || wanted == id)
+            && of.object_id.as_ref().is_none_or(is)
     };
     let entries = books.ledger().iter().filter(wanted).map(|entry| show(books, entry));
     ok(&json!({"entries": entries.collect::<Vec<_>>()}))

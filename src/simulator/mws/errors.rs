@@ -2,6 +2,7 @@
 
 use super::xml::Xml;
 use crate::simulator::books::{Books, Refusal, Region, SellerAt};
+use crate::simulator::clock::rfc3339;
 
 /// The namespace of every answer.
 pub(super) const NAMESPACE: &str =
@@ -95,6 +96,7 @@ impl Error {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wanted {
     Order,
+    Agreement,
     Transaction,
 }
 
@@ -107,6 +109,7 @@ pub(super) fn word(books: &Books, seller: SellerAt, wanted: Wanted, refusal: Ref
         Refusal::Unknown | Refusal::OtherEnvironment => {
             let code = match wanted {
                 Wanted::Order => "InvalidOrderReferenceId",
+                Wanted::Agreement => "InvalidBillingAgreementId",
                 Wanted::Transaction => "InvalidTransactionId",
             };
             Error::new(404, code, "The id you have provided is invalid.")
@@ -117,9 +120,23 @@ pub(super) fn word(books: &Books, seller: SellerAt, wanted: Wanted, refusal: Ref
         }
         Refusal::Constraints(found) => {
             let status = if books[seller].region == Region::Na { 404 } else { 400 };
-            let found: Vec<String> = found.iter().map(|one| format!("{one:?}")).collect();
-            let message = format!("The order reference has constraints: {}.", found.join(", "));
+            let message = format!("The order reference has constraints: {found:?}.");
             Error::new(status, "ConstraintsExist", message)
+        }
+        Refusal::AgreementState(state) => {
+            let message = format!("The billing agreement is in {} state.", state.text());
+            Error::new(405, "InvalidBillingAgreementStatus", message)
+        }
+        Refusal::AgreementConstraints(found) => {
+            let message = format!("The billing agreement has constraints: {found:?}.");
+            Error::new(400, "BillingAgreementConstraintsExist", message)
+        }
+        Refusal::MonthExceeded { used, asked, allowed, ends } => {
+            let ends = rfc3339(ends);
+            let message = format!(
+                "{used} are used, {asked} were requested, {allowed} is the most until {ends}."
+            );
+            Error::new(400, "PeriodicAmountExceeded", message)
         }
         Refusal::AuthorizationState(state) => {
             let message = format!("The authorization is in {} state.", state.text());
@@ -144,6 +161,16 @@ fn plain(refusal: &Refusal) -> (u16, &'static str, &'static str) {
             405,
             "OrderReferenceNotModifiable",
             "The order reference is not in draft state and cannot be modified.",
+        ),
+        Refusal::AgreementNotModifiable => (
+            405,
+            "BillingAgreementNotModifiable",
+            "The billing agreement is not in draft state and cannot be modified.",
+        ),
+        Refusal::OrderCountExceeded => (
+            405,
+            "OrderReferenceCountExceeded",
+            "A billing agreement in draft state has one order reference.",
         ),
         Refusal::MethodNotUpdated => {
             (405, "PaymentMethodNotUpdated", "The payment method was not updated.")
@@ -181,6 +208,9 @@ fn plain(refusal: &Refusal) -> (u16, &'static str, &'static str) {
         | Refusal::OtherEnvironment
         | Refusal::OrderState(_)
         | Refusal::Constraints(_)
+        | Refusal::AgreementState(_)
+        | Refusal::AgreementConstraints(_)
+        | Refusal::MonthExceeded { .. }
         | Refusal::AuthorizationState(_)
         | Refusal::AmountExceeded { .. } => (500, "InternalServerError", "An error occurred."),
     }

@@ -2,6 +2,7 @@
 //! went, quota, who signed, parameters, object, repeats, state. Words what the books answer and
 //! decides nothing about money.
 
+mod agreements;
 mod errors;
 mod list;
 mod note;
@@ -58,17 +59,25 @@ const ACTIONS: &[(&str, Class, Run)] = &[
     ("GetCaptureDetails", Class::Get, transactions::get_capture),
     ("Refund", Class::Write, transactions::refund),
     ("GetRefundDetails", Class::Get, transactions::get_refund),
+    ("CreateOrderReferenceForId", Class::Write, agreements::create_order),
+    ("GetBillingAgreementDetails", Class::Get, agreements::get),
+    ("SetBillingAgreementDetails", Class::Write, agreements::set),
+    ("ConfirmBillingAgreement", Class::Write, agreements::confirm),
+    ("ValidateBillingAgreement", Class::Write, agreements::validate),
+    ("AuthorizeOnBillingAgreement", Class::Write, agreements::authorize),
+    ("CloseBillingAgreement", Class::Write, agreements::close),
     ("GetServiceStatus", Class::Status, status::service),
     ("GetMerchantAccountStatus", Class::Get, status::account),
 ];
 
 /// Where the id of the object stands, whatever the operation.
-const OBJECT_IDS: [&str; 5] = [
+const OBJECT_IDS: [&str; 6] = [
     "AmazonOrderReferenceId",
     "AmazonBillingAgreementId",
     "AmazonAuthorizationId",
     "AmazonCaptureId",
     "AmazonRefundId",
+    "Id",
 ];
 
 /// What came in.

@@ -7,7 +7,7 @@ use super::xml::Xml;
 use super::{note, render};
 use crate::simulator::books::{Attributes, Books, Object, OrderAt, Reason, Refusal, order_fits};
 
-const TEXT_MAX: usize = 1024;
+pub(super) const TEXT_MAX: usize = 1024;
 
 fn refuse(books: &Books, call: &Call<'_>, refusal: Refusal) -> Error {
     word(books, call.seller, Wanted::Order, refusal)
@@ -22,32 +22,40 @@ pub(super) fn find(books: &mut Books, call: &Call<'_>, id: &str) -> Result<Order
     }
 }
 
-fn details(books: &Books, at: OrderAt, shows_buyer: bool) -> String {
+pub(super) fn details(books: &Books, at: OrderAt, shows_buyer: bool) -> String {
     let mut xml = Xml::default();
     render::order(&mut xml, books, at, shows_buyer);
     xml.into_text()
+}
+
+/// The buyer's token, under its newer or its older name, but not under both.
+pub(super) fn token(reader: &mut Reader<'_>) -> Result<Option<String>, Error> {
+    let consent = reader.optional("AddressConsentToken", 4096);
+    let access = reader.optional("AccessToken", 4096);
+    if consent.is_some() && access.is_some() {
+        return Err(Error::new(400, "AmbiguousToken", "Send one token, not both."));
+    }
+    Ok(consent.or(access))
 }
 
 /// `GetOrderReferenceDetails`
 pub(super) fn get(books: &mut Books, call: &Call<'_>) -> Result<String, Error> {
     let mut reader = Reader::new(call.params);
     let id = reader.required("AmazonOrderReferenceId", 127);
-    let consent = reader.optional("AddressConsentToken", 4096);
-    let access = reader.optional("AccessToken", 4096);
+    let token = token(&mut reader);
     reader.finish()?;
-    if consent.is_some() && access.is_some() {
-        return Err(Error::new(400, "AmbiguousToken", "Send one token, not both."));
-    }
+    let token = token?;
     let at = find(books, call, &id)?;
-    let shows = books.shows_buyer(at, consent.or(access).as_deref());
+    let shows = books.shows_buyer(at, token.as_deref());
     let shows = shows.map_err(|refusal| refuse(books, call, refusal))?;
     Ok(details(books, at, shows))
 }
 
-fn attributes(reader: &mut Reader<'_>, prefix: &str) -> Attributes {
-    let name = |rest: &str| format!("{prefix}.{rest}");
-    let order = |rest: &str| format!("{prefix}.SellerOrderAttributes.{rest}");
-    let provider = |rest: &str| format!("{prefix}.PaymentServiceProviderAttributes.{rest}");
+/// What the seller says of an order; `prefix` is empty, or ends with a point.
+pub(super) fn attributes(reader: &mut Reader<'_>, prefix: &str) -> Attributes {
+    let name = |rest: &str| format!("{prefix}{rest}");
+    let order = |rest: &str| format!("{prefix}SellerOrderAttributes.{rest}");
+    let provider = |rest: &str| format!("{prefix}PaymentServiceProviderAttributes.{rest}");
     let asks = name("RequestPaymentAuthorization");
     Attributes {
         platform_id: reader.optional(&name("PlatformId"), TEXT_MAX),
@@ -75,7 +83,7 @@ pub(super) fn set(books: &mut Books, call: &Call<'_>) -> Result<String, Error> {
     } else {
         reader.missing(PREFIX);
     }
-    let attributes = attributes(&mut reader, PREFIX);
+    let attributes = attributes(&mut reader, "OrderReferenceAttributes.");
     if total.is_some_and(|total| !order_fits(total)) {
         reader.reject(&format!("{TOTAL}.Amount"), "Member must not exceed the order maximum");
     }
@@ -96,7 +104,7 @@ pub(super) fn set_attributes(books: &mut Books, call: &Call<'_>) -> Result<Strin
     let mut reader = Reader::new(call.params);
     let id = reader.required("AmazonOrderReferenceId", 127);
     let total = reader.optional_money(TOTAL);
-    let attributes = attributes(&mut reader, "OrderAttributes");
+    let attributes = attributes(&mut reader, "OrderAttributes.");
     if total.is_some_and(|total| !order_fits(total)) {
         reader.reject(&format!("{TOTAL}.Amount"), "Member must not exceed the order maximum");
     }

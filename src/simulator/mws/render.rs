@@ -3,8 +3,8 @@
 use super::xml::Xml;
 use crate::domain::money::Money;
 use crate::simulator::books::{
-    Address, Attributes, AuthorizationAt, Books, CaptureAt, Constraint, Environment, Order,
-    OrderAt, OrderState, Reason, RefundAt,
+    Address, Agreement, AgreementAt, Attributes, AuthorizationAt, Books, Buyer, CaptureAt,
+    Constraint, Environment, Order, OrderAt, OrderState, Reason, RefundAt,
 };
 use crate::simulator::clock::Millis;
 
@@ -58,6 +58,13 @@ fn destination(xml: &mut Xml, address: &Address, all: bool) {
     });
 }
 
+fn buyer(xml: &mut Xml, buyer: &Buyer) {
+    xml.within("Buyer", |xml| {
+        xml.leaf("Name", &buyer.name);
+        xml.leaf("Email", &buyer.email);
+    });
+}
+
 fn seller_attributes(xml: &mut Xml, attributes: &Attributes) {
     xml.within("SellerOrderAttributes", |xml| {
         xml.maybe("StoreName", attributes.store_name.as_deref());
@@ -80,6 +87,9 @@ fn constraints(xml: &mut Xml, found: &[Constraint]) {
         for constraint in found {
             let (id, description) = match constraint {
                 Constraint::AmountNotSet => ("AmountNotSet", "Order amount missing."),
+                Constraint::BuyerConsentNotSet => {
+                    ("BuyerConsentNotSet", "The buyer has not given consent.")
+                }
                 Constraint::PaymentMethodNotAllowed => {
                     ("PaymentMethodNotAllowed", "Payment method not allowed for this order.")
                 }
@@ -95,8 +105,8 @@ fn constraints(xml: &mut Xml, found: &[Constraint]) {
     });
 }
 
-fn environment(xml: &mut Xml, order: &Order) {
-    let live = order.environment == Some(Environment::Live);
+fn environment(xml: &mut Xml, of: Option<Environment>) {
+    let live = of == Some(Environment::Live);
     xml.leaf("ReleaseEnvironment", if live { "Live" } else { "Sandbox" });
 }
 
@@ -112,9 +122,12 @@ pub(super) fn order(xml: &mut Xml, books: &Books, at: OrderAt, shows_buyer: bool
             destination(xml, address, shows_buyer);
         }
         if shows_buyer {
-            xml.within("Buyer", |xml| {
-                xml.leaf("Name", &order.buyer.name);
-                xml.leaf("Email", &order.buyer.email);
+            buyer(xml, &order.buyer);
+        }
+        if let Some(parent) = order.parent {
+            xml.within("ParentDetails", |xml| {
+                xml.leaf("Type", "BillingAgreement");
+                xml.leaf("Id", &books[parent].id);
             });
         }
         if order.state != OrderState::Draft {
@@ -136,7 +149,7 @@ pub(super) fn order(xml: &mut Xml, books: &Books, at: OrderAt, shows_buyer: bool
             });
         }
         constraints(xml, &order.constraints());
-        environment(xml, order);
+        environment(xml, order.environment);
         xml.leaf("AmazonOrderReferenceId", &order.id);
         xml.time("CreationTimestamp", order.created);
         let asks = attributes.request_payment_authorization.as_deref();
@@ -147,7 +160,7 @@ pub(super) fn order(xml: &mut Xml, books: &Books, at: OrderAt, shows_buyer: bool
 /// An order reference as it stands in a list.
 pub(super) fn listed(xml: &mut Xml, order: &Order) {
     xml.within("OrderReference", |xml| {
-        environment(xml, order);
+        environment(xml, order.environment);
         let told = (order.state.text(), order.updated);
         let why = order.description.as_deref();
         status(xml, "OrderReferenceStatus", told, order.reason, why);
@@ -157,6 +170,56 @@ pub(super) fn listed(xml: &mut Xml, order: &Order) {
         if let Some(total) = order.total {
             xml.price("OrderTotal", total);
         }
+    });
+}
+
+/// `BillingAgreementDetails`
+pub(super) fn agreement(xml: &mut Xml, books: &Books, at: AgreementAt, shows_buyer: bool) {
+    let agreement = &books[at];
+    let attributes = &agreement.attributes;
+    xml.within("BillingAgreementDetails", |xml| {
+        xml.leaf("AmazonBillingAgreementId", &agreement.id);
+        agreement_status(xml, agreement);
+        xml.flag("BillingAgreementConsent", agreement.consent);
+        if let Some(address) = &agreement.buyer.address {
+            destination(xml, address, shows_buyer);
+        }
+        xml.within("SellerBillingAgreementAttributes", |xml| {
+            xml.maybe("SellerBillingAgreementId", attributes.seller_agreement_id.as_deref());
+            xml.maybe("StoreName", attributes.store_name.as_deref());
+            xml.maybe("CustomInformation", attributes.custom_information.as_deref());
+        });
+        if shows_buyer {
+            buyer(xml, &agreement.buyer);
+        }
+        xml.maybe("SellerNote", attributes.seller_note.as_deref());
+        xml.maybe("PlatformId", attributes.platform_id.as_deref());
+        xml.maybe("BillingAgreementType", attributes.kind.as_deref());
+        if let Some(amount) = attributes.subscription_amount {
+            xml.price("SubscriptionAmount", amount);
+        }
+        constraints(xml, &agreement.constraints());
+        environment(xml, agreement.environment);
+        xml.time("CreationTimestamp", agreement.created);
+        let balance = books.balance(at);
+        xml.within("BillingAgreementLimits", |xml| {
+            xml.day("TimePeriodStartDate", balance.starts);
+            xml.price("CurrentRemainingBalance", balance.left);
+            xml.limit("AmountLimitPerTimePeriod", balance.limit);
+            xml.day("TimePeriodEndDate", balance.ends);
+        });
+    });
+}
+
+/// `BillingAgreementStatus`, whose timestamp is spelled with a d.
+pub(super) fn agreement_status(xml: &mut Xml, agreement: &Agreement) {
+    xml.within("BillingAgreementStatus", |xml| {
+        if let Some(updated) = agreement.updated {
+            xml.time("LastUpdatedTimestamp", updated);
+        }
+        xml.leaf("State", agreement.state.text());
+        xml.maybe("ReasonCode", agreement.reason.map(Reason::text));
+        xml.maybe("ReasonDescription", agreement.description.as_deref());
     });
 }
 

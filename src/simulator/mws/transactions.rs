@@ -6,7 +6,8 @@ use super::request::Reader;
 use super::xml::Xml;
 use super::{Call, note, orders, render};
 use crate::simulator::books::{
-    AuthorizationAt, AuthorizeAsk, Books, CaptureAsk, CaptureAt, Object, Reason, RefundAsk, Refusal,
+    AuthorizationAt, AuthorizeAsk, Books, CaptureAsk, CaptureAt, Fate, Object, Reason, RefundAsk,
+    Refusal,
 };
 
 const NOTE_MAX: usize = 255;
@@ -41,7 +42,7 @@ fn find_capture(books: &mut Books, call: &Call<'_>, id: &str) -> Result<CaptureA
     }
 }
 
-fn authorization_details(books: &Books, at: AuthorizationAt, fresh: bool) -> String {
+pub(super) fn authorization_details(books: &Books, at: AuthorizationAt, fresh: bool) -> String {
     let mut xml = Xml::default();
     render::authorization(&mut xml, books, at, fresh);
     xml.into_text()
@@ -49,17 +50,15 @@ fn authorization_details(books: &Books, at: AuthorizationAt, fresh: bool) -> Str
 
 /// The answer to a repeat is what the object is now, or what was answered first (reading 1); only
 /// where the latter is wanted is it kept.
-fn answer(books: &Books, kept: &Option<String>, now: String) -> String {
+pub(super) fn answer(books: &Books, kept: &Option<String>, now: String) -> String {
     match kept {
         Some(first) if books.readings.second(1) => first.clone(),
         _ => now,
     }
 }
 
-/// `Authorize`
-pub(super) fn authorize(books: &mut Books, call: &Call<'_>) -> Result<String, Error> {
-    let mut reader = Reader::new(call.params);
-    let id = reader.required("AmazonOrderReferenceId", 127);
+/// What an authorization is asked for with; `None` once something is wrong with it.
+pub(super) fn read_ask(reader: &mut Reader<'_>) -> Option<AuthorizeAsk> {
     let reference = reader.reference("AuthorizationReferenceId");
     let amount = reader.money("AuthorizationAmount");
     let note = reader.optional("SellerAuthorizationNote", NOTE_MAX).unwrap_or_default();
@@ -69,19 +68,30 @@ pub(super) fn authorize(books: &mut Books, call: &Call<'_>) -> Result<String, Er
     }
     let capture_now = reader.flag("CaptureNow");
     let soft_descriptor = reader.optional("SoftDescriptor", DESCRIPTOR_MAX);
+    let amount = amount?;
+    Some(AuthorizeAsk { reference, amount, note, timeout_minutes, capture_now, soft_descriptor })
+}
+
+/// What a note asks of an authorization.
+pub(super) fn simulated(call: &Call<'_>, ask: &AuthorizeAsk) -> Result<Option<Fate>, Error> {
+    let synchronous = ask.timeout_minutes == 0;
+    note::authorization(&ask.note, call.environment, synchronous, ask.capture_now)
+}
+
+/// `Authorize`
+pub(super) fn authorize(books: &mut Books, call: &Call<'_>) -> Result<String, Error> {
+    let mut reader = Reader::new(call.params);
+    let id = reader.required("AmazonOrderReferenceId", 127);
+    let ask = read_ask(&mut reader);
     reader.finish()?;
-    let Some(amount) = amount else { return Err(Error::invalid("no amount")) };
-    let ask =
-        AuthorizeAsk { reference, amount, note, timeout_minutes, capture_now, soft_descriptor };
+    let Some(ask) = ask else { return Err(Error::invalid("no amount")) };
     let order = orders::find(books, call, &id)?;
     let made = books.made_authorization(order, &ask);
     if let Some(at) = made.map_err(|refusal| refuse(books, call, refusal))? {
         let now = authorization_details(books, at, false);
         return Ok(answer(books, &books[at].first_answer, now));
     }
-    let synchronous = timeout_minutes == 0;
-    let simulated = note::authorization(&ask.note, call.environment, synchronous, capture_now)?;
-    let made = books.authorize(order, &ask, simulated);
+    let made = books.authorize(order, &ask, simulated(call, &ask)?);
     let at = made.map_err(|refusal| refuse(books, call, refusal))?.at;
     let details = authorization_details(books, at, true);
     if books.readings.second(1) {

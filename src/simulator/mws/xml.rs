@@ -78,6 +78,17 @@ impl Xml {
         }
     }
 
+    /// A limit, which Amazon writes without decimals.
+    pub(super) fn limit(&mut self, name: &str, money: Money) {
+        let amount = money.amount();
+        self.amount(name, amount.strip_suffix(".00").unwrap_or(&amount), money);
+    }
+
+    /// A moment without its milliseconds.
+    pub(super) fn day(&mut self, name: &str, at: Millis) {
+        self.leaf(name, &rfc3339(at).replace(".000Z", "Z"));
+    }
+
     fn amount(&mut self, name: &str, amount: &str, money: Money) {
         self.within(name, |xml| {
             xml.leaf("CurrencyCode", money.currency().code());

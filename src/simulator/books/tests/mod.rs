@@ -1,6 +1,7 @@
 //! The state machines and limits of the books, without any wire: a shop with one seller, whose
 //! time stands still until a test moves it.
 
+mod agreements;
 mod authorizations;
 mod captures;
 mod orders;

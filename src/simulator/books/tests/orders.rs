@@ -91,7 +91,7 @@ fn canceling_gives_back_what_is_held_but_not_what_was_captured() {
     assert_eq!(shop.books.cancel_order(order, None), Ok(()));
 
     let sold = shop.sold(Plan::default());
-    let order = shop.books.order_of(Object::Capture(sold));
+    let order = shop.books.order_of_capture(sold);
     assert_eq!(shop.books.cancel_order(order, None), Err(Refusal::CancelAttempt));
 }
 

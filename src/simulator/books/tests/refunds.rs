@@ -89,7 +89,7 @@ fn a_refund_is_one_request_for_ever_and_of_what_was_captured() {
 fn a_buyer_gets_money_back_over_the_seller_s_head() {
     let mut shop = Shop::new();
     let capture = shop.sold(Plan::default());
-    let order = Object::Order(shop.books.order_of(Object::Capture(capture)));
+    let order = Object::Order(shop.books.order_of_capture(capture));
     let dispute = |shop: &mut Shop, amount, kind| shop.books.dispute(order, amount, kind);
     let at = dispute(&mut shop, Some("40.00"), RefundKind::Chargeback).unwrap();
     assert_eq!(shop.books[at].state, RefundState::Completed);
