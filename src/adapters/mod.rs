@@ -3,6 +3,7 @@
 
 pub mod amazon;
 pub mod database;
+pub mod embedded;
 pub mod rabbitmq;
 pub mod schedule;
 pub mod system;
