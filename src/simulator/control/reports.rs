@@ -12,8 +12,15 @@ use crate::simulator::clock::rfc3339;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Of {
-    merchant_id: Option<String>,
-    object_id: Option<String>,
+    #[serde(default)]
+    merchant_id: String,
+    #[serde(default)]
+    object_id: String,
+}
+
+/// Whether a name is the one that is asked for; `merchantId=` asks for none.
+fn is(asked: &str, name: &str) -> bool {
+    asked.is_empty() || asked == name
 }
 
 /// One movement of money, as it is shown.
@@ -55,14 +62,11 @@ pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<
     let books = &world.books;
     let wanted = |entry: &&Entry| {
         let order = &books[entry.order];
-        let merchant_id = &books[order.seller].merchant_id;
-        let parent = order.parent.map(|at| &books[at].id);
         let (id, _) = books.names(entry.object);
-        let is = |wanted: &String| {
-            *wanted == order.id || wanted == id || parent.is_some_and(|parent| wanted == parent)
-        };
-        of.merchant_id.as_ref().is_none_or(|wanted| wanted == merchant_id)
-            && of.object_id.as_ref().is_none_or(is)
+        let parent = order.parent.map_or("", |at| &books[at].id);
+        let merchant_id = &books[order.seller].merchant_id;
+        is(&of.merchant_id, merchant_id)
+            && [id, &order.id, parent].iter().any(|name| is(&of.object_id, name))
     };
     let entries = books.ledger().iter().filter(wanted).map(|entry| show(books, entry));
     ok(&json!({"entries": entries.collect::<Vec<_>>()}))
@@ -70,7 +74,8 @@ pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<
 
 /// `GET /_sim/calls`
 pub(super) async fn calls(State(simulator): State<Simulator>, Query(of): Query<Of>) -> Reply {
-    let count = simulator.world().calls.count(of.merchant_id.as_deref());
+    let merchant_id = Some(of.merchant_id.as_str()).filter(|id| !id.is_empty());
+    let count = simulator.world().calls.count(merchant_id);
     let (throttled, refused) = (count.throttled, count.refused);
     ok(&json!({"calls": count.calls, "throttled": throttled, "refused": refused}))
 }

@@ -26,6 +26,8 @@ async fn a_sale_is_in_the_ledger_with_all_its_names() {
     let path = format!("/ledger?objectId={}", sold.tag("AmazonAuthorizationId"));
     let (_, one) = scene.sim("GET", &path, Value::Null).await;
     assert_eq!(one["entries"].as_array().unwrap().len(), 1);
+    let (_, all) = scene.sim("GET", "/ledger?merchantId=&objectId=", Value::Null).await;
+    assert_eq!(all["entries"].as_array().unwrap().len(), 2);
     let (_, none) = scene.sim("GET", "/ledger?merchantId=A2", Value::Null).await;
     assert_eq!(none, json!({"entries": []}));
 }
