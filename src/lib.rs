@@ -4,6 +4,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod domain;
@@ -11,3 +12,4 @@ pub mod ports;
 pub mod roles;
 pub mod simulator;
 pub mod telemetry;
+pub mod wiring;

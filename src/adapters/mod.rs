@@ -2,8 +2,8 @@
 //! ports, never each other, and are named by the wiring alone.
 
 pub mod amazon;
+pub mod amazon_time;
 pub mod database;
-pub mod embedded;
 pub mod rabbitmq;
 pub mod schedule;
 pub mod system;

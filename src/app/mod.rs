@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod credentials;
+pub mod desk;
 pub mod engine;
 pub mod governor;
 mod intake;

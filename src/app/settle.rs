@@ -228,7 +228,7 @@ impl Engine {
     }
 
     /// Checks what must always be true: a metric in production, a stop in debug builds.
-    fn watch(&self, payment: &Payment) {
+    pub(crate) fn watch(&self, payment: &Payment) {
         for broken in invariants::check(payment) {
             let id = payment.id();
             tracing::error!(

@@ -13,7 +13,7 @@ mod sources;
 mod store;
 mod telemetry;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use broker::Broker;
@@ -49,6 +49,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Logging and OpenTelemetry.
     pub telemetry: Telemetry,
+    /// Who runs the program, as far as the environment says.
+    pub user: Option<String>,
 }
 
 /// Whether the command seals or opens anything.
@@ -61,14 +63,6 @@ pub enum Need {
 }
 
 impl Config {
-    /// Reads flags, environment and the file.
-    ///
-    /// # Errors
-    /// Every mistake.
-    pub fn load(flags: Flags, file: Option<&Path>, need: Need) -> Result<Self, Vec<Mistake>> {
-        Self::read(&Sources::gather(flags.0, file), need)
-    }
-
     /// Reads sources that were gathered.
     ///
     /// # Errors
@@ -85,10 +79,17 @@ impl Config {
             worker: Worker::read(&mut reader),
             shutdown_timeout: reader.seconds("SHUTDOWN_TIMEOUT", 25, 1),
             telemetry: Telemetry::read(&mut reader),
+            user: sources.user.clone(),
             data_dir,
         };
         let mistakes = reader.mistakes();
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+
+    /// Who acts on the command line, for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        format!("cli:{}", self.user.as_deref().unwrap_or("unknown"))
     }
 }
 

@@ -32,8 +32,12 @@ pub struct Sources {
     flags: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     file: BTreeMap<String, String>,
+    /// What a command means where nobody says anything.
+    defaults: BTreeMap<String, String>,
     /// What could not even be gathered.
     pub(super) mistakes: Vec<Mistake>,
+    /// Who runs the program, as the environment says.
+    pub(super) user: Option<String>,
 }
 
 impl Sources {
@@ -44,7 +48,15 @@ impl Sources {
         let mut mistakes = Vec::new();
         let environment = environment(&mut mistakes);
         let file = file.map_or_else(BTreeMap::new, |path| read_file(path, &mut mistakes));
-        Self { flags, environment, file, mistakes }
+        Self { flags, environment, file, mistakes, user: user(), ..Self::default() }
+    }
+
+    /// The same with the defaults of a command, weaker than everything that was given.
+    #[must_use]
+    pub fn or_else(mut self, defaults: &[(&str, &str)]) -> Self {
+        let pairs = defaults.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        self.defaults.extend(pairs);
+        self
     }
 
     /// Sources of given texts, for tests.
@@ -57,7 +69,7 @@ impl Sources {
     /// The strongest text for a setting; an empty one counts as absent.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        [&self.flags, &self.environment, &self.file]
+        [&self.flags, &self.environment, &self.file, &self.defaults]
             .into_iter()
             .filter_map(|source| source.get(name))
             .map(|text| text.trim())
@@ -81,6 +93,12 @@ fn environment(mistakes: &mut Vec<Mistake>) -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+/// For the audit log, which says who acted as far as is known.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+fn user() -> Option<String> {
+    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok())
 }
 
 fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> BTreeMap<String, String> {
@@ -154,7 +172,7 @@ mod tests {
             flags: pair("1"),
             environment: pair("2"),
             file: pair("3"),
-            mistakes: Vec::new(),
+            ..Sources::default()
         };
         assert_eq!(sources.text("CRM_WAIT"), Some("1"));
         sources.flags.clear();

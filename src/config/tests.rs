@@ -3,6 +3,8 @@
 
 use secrecy::ExposeSecret;
 
+use std::path::Path;
+
 use super::*;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -126,6 +128,15 @@ fn a_key_file_may_end_its_lines() {
     std::fs::write(&path, format!("{KEY}\n{KEY}\n")).unwrap();
     let config = read(&[("MASTER_KEY_FILE", path.to_str().unwrap())]);
     assert_eq!(config.master_keys.len(), 2);
+}
+
+#[test]
+fn what_a_command_means_by_itself_is_weaker_than_anything_given() {
+    let sources = Sources::of_environment(&[("CRM_WAIT", "3")]);
+    let sources = sources.or_else(&[("CRM_WAIT", "1"), ("RUST_LOG", "warn")]);
+    let config = Config::read(&sources, Need::NoKey).unwrap();
+    assert_eq!(config.http.crm_wait, Duration::from_secs(3));
+    assert_eq!(config.telemetry.filter, "warn");
 }
 
 #[test]

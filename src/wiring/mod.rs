@@ -1,0 +1,82 @@
+//! The composition root: which adapter stands behind which port, and what a role is made of. The
+//! only place where both are named. It starts roles and stops them in order; it does none of their
+//! work.
+
+mod roles;
+mod stores;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use crate::adapters::amazon::mws::{MwsGateway, MwsOptions};
+use crate::adapters::amazon_time;
+use crate::adapters::rabbitmq::RabbitMq;
+use crate::adapters::schedule::ExponentialSchedule;
+use crate::adapters::system::System;
+use crate::adapters::vault::MasterVault;
+use crate::config::{self, Config};
+use crate::ports::broker::Broker;
+use crate::ports::clock::Clock;
+use crate::ports::gateway::Gateway;
+use crate::ports::vault::Vault;
+
+pub use roles::{Listeners, Parts, Role};
+pub use stores::{BEHIND, Schema, Stores};
+
+/// Between two looks for a broker or database that was away at the start.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+type Trouble = Box<dyn Error + Send + Sync>;
+
+/// The machine's time and chance.
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(System::new())
+}
+
+/// The vault under the configured master keys; none without any.
+#[must_use]
+pub fn vault(config: &Config, clock: &Arc<dyn Clock>) -> Option<Arc<dyn Vault>> {
+    let vault = MasterVault::new(&config.master_keys, Arc::clone(clock))?;
+    Some(Arc::new(vault))
+}
+
+/// Amazon, or what stands in for it.
+///
+/// # Errors
+/// No client can be made.
+pub fn gateway(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Gateway>, Trouble> {
+    let gateway = MwsGateway::new(MwsOptions {
+        endpoint_override: config.gateway.mws.clone(),
+        profile_override: config.gateway.profile.clone(),
+        timeout: config.gateway.timeout,
+        clock: Arc::clone(clock),
+    })?;
+    Ok(Arc::new(gateway))
+}
+
+/// The time at Amazon, or at what stands in for it.
+pub async fn time_at_amazon(config: &Config) -> Option<i64> {
+    amazon_time::ask(config.gateway.mws.as_deref()).await
+}
+
+/// The broker. It may be away.
+///
+/// # Errors
+/// Its URL is none, or the folder of the embedded one cannot be used.
+pub async fn broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Broker>, Trouble> {
+    match &config.broker {
+        config::Broker::Amqp(url) => {
+            let schedule = Arc::new(ExponentialSchedule);
+            let broker = RabbitMq::start(url.expose_secret(), "amazon-pay-worker", schedule)?;
+            Ok(Arc::new(broker))
+        }
+        config::Broker::Embedded => {
+            let _ = clock;
+            Err("the embedded broker is not there yet".into())
+        }
+    }
+}
