@@ -260,11 +260,28 @@ impl Engine {
             None => PaymentWrite::Insert(payment.clone()),
             Some(expected) => PaymentWrite::Update { payment: payment.clone(), expected },
         });
-        self.commit(commit).await?;
+        match self.commit(commit).await {
+            Err(StoreError::Away(why)) if !self.was_committed(&payment).await? => {
+                return Err(StoreError::Away(why));
+            }
+            Err(StoreError::Away(_)) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
         if !drive {
             return Ok(Taken::Done);
         }
         Ok(Taken::Drive(Box::new(Claimed { payment, seat })))
+    }
+
+    /// Whether a claim that nobody confirmed is in the store: then this process has to drive it,
+    /// because to everybody else it has an owner who is alive.
+    pub(super) async fn was_committed(&self, claim: &Payment) -> Result<bool, StoreError> {
+        let stored = self.store.payment(&claim.id()).await?;
+        Ok(stored.is_some_and(|stored| {
+            stored.version == claim.version
+                && stored.lease == claim.lease
+                && stored.opener.message_id == claim.opener.message_id
+        }))
     }
 
     fn accepted(&self, parsed: &Parsed, payment_id: &str, now: i64) -> InboxEntry {

@@ -101,7 +101,7 @@ impl Course<'_> {
         loop {
             let now = self.engine.clock.now_ms();
             next = match next.take() {
-                None => Some(start(&mut self.payment, &mut self.run, now, &self.engine.policy)),
+                None => Some(start(&mut self.payment, &mut self.run, now)),
                 Some(Next::Call(_)) if now - self.run.began_at > RUN_MAX_MS => {
                     Some(Next::Settle(Wait::Until(now)))
                 }

@@ -122,8 +122,13 @@ impl Engine {
             payment: Some(PaymentWrite::Update { payment: payment.clone(), expected }),
             ..Commit::default()
         };
-        self.commit(commit).await?;
-        Ok(Some(Claimed { payment, seat: None }))
+        match self.commit(commit).await {
+            Err(StoreError::Away(why)) if !self.was_committed(&payment).await? => {
+                Err(StoreError::Away(why))
+            }
+            Err(StoreError::Away(_)) | Ok(()) => Ok(Some(Claimed { payment, seat: None })),
+            Err(error) => Err(error),
+        }
     }
 
     async fn lay_down_poison(

@@ -3,8 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::payment::Payment;
-use crate::domain::payment::decide::authorization_key;
+use crate::domain::payment::{Payment, authorization_key};
 use crate::ports::store::JournalEntry;
 
 /// The steps of a run so far.

@@ -1,7 +1,8 @@
 //! Whether a command opens a payment, a new epoch, joins one in hand, is answered with what is
 //! known already, or is not acceptable: the table "the same payment asked for again".
 
-use super::state::{Payment, Phase};
+use super::phase::Phase;
+use super::state::Payment;
 use crate::domain::command::{Sale, Subject};
 use crate::domain::decline::{FieldError, RejectionCode};
 

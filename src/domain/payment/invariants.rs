@@ -1,7 +1,8 @@
 //! What is always true of a payment, by number (design: I1 to I12). Checked by the tests, asserted
 //! before every commit in debug builds, and counted as a metric in production.
 
-use super::state::{Exposure, Payment, Phase};
+use super::phase::{Exposure, Phase};
+use super::state::Payment;
 
 /// A broken invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! What a refusal and a look at the reference mean: "already so" may well be our own earlier
 //! success, so Amazon is asked for our own key before anything is judged.
 
-use super::decide::{
-    Next, Run, Wait, authorization_key, authorize, decline, prepare, read_reference, transient,
-    unexpected,
-};
-use super::state::{DeadLetterReason, Exposure, Payment, Phase};
+use super::calls::{authorization_key, authorize, read_reference, set_details};
+use super::decide::{Next, Run, Wait, decline, transient, unexpected};
+use super::phase::{DeadLetterReason, Exposure, Phase};
+use super::state::Payment;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
 use crate::domain::policy::Policy;
@@ -145,7 +144,7 @@ fn on_draft(
     if run.lookups > LOOKUPS_MAX {
         return transient(payment, run, now, policy);
     }
-    prepare(payment)
+    set_details(payment)
 }
 
 fn on_open(

@@ -1,14 +1,17 @@
 //! The life of one payment: its state, what is decided about it, what must always be true of it.
 
 pub mod admission;
+mod answers;
+mod calls;
 pub mod decide;
 pub mod invariants;
 mod lookup;
 pub mod order_gate;
-pub mod state;
+mod phase;
+mod state;
 #[cfg(test)]
 mod tests;
 
-pub use state::{
-    DeadLetterReason, Effort, Exposure, Lease, Outcome, Payment, Phase, Prior, Sealed,
-};
+pub use calls::authorization_key;
+pub use phase::{DeadLetterReason, Exposure, Outcome, Phase};
+pub use state::{Effort, Lease, Payment, Prior, Sealed};

@@ -2,7 +2,8 @@
 //! up because the order was not paid.
 
 use super::decide::{Next, Run, Wait, decline};
-use super::state::{DeadLetterReason, Payment, Phase};
+use super::phase::{DeadLetterReason, Phase};
+use super::state::Payment;
 use crate::domain::decline::{Decline, FieldError, RejectionCode, Softness};
 use crate::domain::policy::Policy;
 

@@ -3,7 +3,8 @@
 
 use super::decide::{Next, Run, Wait, decide, start};
 use super::invariants;
-use super::state::{DeadLetterReason, Exposure, Outcome, Payment, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::state::Payment;
 use crate::domain::command::{Asker, PaymentKey};
 use crate::domain::command::{AuthorizationMode, CaptureMode, Sale, Subject, Texts};
 use crate::domain::gateway::{
@@ -103,7 +104,7 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
     let policy = Policy::default();
     let mut run = Run { began_at: now, ..Run::default() };
     let mut replies = script.iter();
-    let mut next = start(&mut payment, &mut run, now, &policy);
+    let mut next = start(&mut payment, &mut run, now);
     loop {
         next = match next {
             Next::Call(effect) => {
@@ -113,7 +114,7 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
                 assert_eq!(effect.name(), *name, "{effect:?}");
                 decide(&mut payment, &mut run, &effect, reply.clone(), now, &policy)
             }
-            Next::Checkpoint => start(&mut payment, &mut run, now, &policy),
+            Next::Checkpoint => start(&mut payment, &mut run, now),
             last @ (Next::Settle(_) | Next::Reject(..)) => {
                 assert_eq!(replies.next(), None, "a call was not made");
                 return Played { payment, told: run.told, last };

@@ -1,0 +1,232 @@
+//! What Amazon's answers about an authorization and its capture mean: paid, at rest, pending, and
+//! every decline, soft or hard.
+
+use super::calls::{authorization_key, capture, close_authorization, read_capture};
+use super::decide::{Next, Run, Wait, decline, unexpected};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::state::Payment;
+use crate::domain::command::{AuthorizationMode, CaptureMode};
+use crate::domain::decline::Decline;
+use crate::domain::gateway::{AuthorizationState, AuthorizationView, CaptureState, CaptureView};
+use crate::domain::money::Money;
+use crate::domain::policy::Policy;
+
+/// What the state of this epoch's authorization means. `made` says that it is the answer to the
+/// call that authorizes and captures at once: only then is its capture id the proof (I4).
+pub(super) fn on_authorization(
+    payment: &mut Payment,
+    run: &mut Run,
+    view: AuthorizationView,
+    made: bool,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    let ours = authorization_key(payment);
+    if !view.key.is_empty() && view.key != ours.as_str() {
+        payment.exposure = Exposure::Sent;
+        return unexpected(payment, "an authorization under another key".to_owned());
+    }
+    if view.amount.is_some_and(|amount| amount != payment.amount) {
+        payment.exposure = Exposure::Sent;
+        return unexpected(payment, "an authorization of another amount".to_owned());
+    }
+    payment.authorization_id = Some(view.id);
+    let reason = view.reason.as_deref().unwrap_or_default();
+    match view.state {
+        AuthorizationState::Pending => {
+            pending(payment, run, Phase::AuthorizationPending, now, policy)
+        }
+        AuthorizationState::Declined => on_declined(payment, run, reason, now, policy),
+        AuthorizationState::Open => match (payment.capture, view.captures.into_iter().next()) {
+            (_, Some(capture)) => {
+                payment.capture_id = Some(capture);
+                payment.phase = Phase::CapturePending;
+                payment.exposure = Exposure::Sent;
+                read_capture(payment)
+            }
+            (CaptureMode::Manual, None) => rest(payment, run, now),
+            (CaptureMode::Immediate, None) => capture(payment),
+        },
+        AuthorizationState::Closed => {
+            let one = view.captures.len() == 1;
+            match view.captures.into_iter().next() {
+                Some(id) if reason == "MaxCapturesProcessed" && made && one => {
+                    payment.capture_id = Some(id);
+                    paid(payment, run, payment.amount, now, policy)
+                }
+                Some(id) => {
+                    payment.capture_id = Some(id);
+                    payment.phase = Phase::CapturePending;
+                    read_capture(payment)
+                }
+                None => closed_without_capture(payment, run, reason, now, policy),
+            }
+        }
+        AuthorizationState::Other => {
+            payment.exposure = Exposure::Sent;
+            unexpected(payment, format!("an authorization in an unknown state ({reason})"))
+        }
+    }
+}
+
+fn closed_without_capture(
+    payment: &mut Payment,
+    run: &mut Run,
+    reason: &str,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    if reason == "MaxCapturesProcessed" {
+        // Amazon says captured and lists nothing: read on until it does.
+        return pending(payment, run, Phase::AuthorizationPending, now, policy);
+    }
+    if payment.phase == Phase::Authorized {
+        run.rule = "authorization_expired";
+        payment.phase = Phase::Canceled;
+        payment.exposure = Exposure::Clear;
+        run.told.push(Outcome::Canceled);
+        return Next::Settle(Wait::Nothing);
+    }
+    decline(payment, run, "authorization_closed", Decline::of_object(reason))
+}
+
+fn on_declined(
+    payment: &mut Payment,
+    run: &mut Run,
+    reason: &str,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    payment.exposure = Exposure::Clear;
+    match reason {
+        // The soft decline: the buyer mends the method in the Amazon account.
+        "InvalidPaymentMethod" => {
+            decline(payment, run, "soft_decline", Decline::invalid_payment_method(reason))
+        }
+        "AmazonRejected" => {
+            payment.close_reference_at = payment.owns_reference.then_some(now);
+            decline(payment, run, "hard_decline", Decline::amazon_rejected())
+        }
+        "ProcessingFailure" if payment.processing_failures < policy.processing_failures_max => {
+            run.rule = "processing_failure_again";
+            payment.processing_failures += 1;
+            payment.begin_epoch();
+            payment.phase = Phase::Authorizing;
+            Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms))
+        }
+        "ProcessingFailure" => {
+            decline(payment, run, "processing_failure", Decline::processing_failure())
+        }
+        "TransactionTimedOut" if payment.synchronous && falls_back(payment) => {
+            run.rule = "asynchronous_fallback";
+            payment.begin_epoch();
+            payment.synchronous = false;
+            payment.phase = Phase::Authorizing;
+            Next::Checkpoint
+        }
+        "TransactionTimedOut" => {
+            decline(payment, run, "timed_out", Decline::transaction_timed_out())
+        }
+        "" => unexpected(payment, "an authorization declined without a reason".to_owned()),
+        other => decline(payment, run, "declined_otherwise", Decline::of_object(other)),
+    }
+}
+
+fn falls_back(payment: &Payment) -> bool {
+    match payment.authorization {
+        AuthorizationMode::SyncThenAsync => true,
+        AuthorizationMode::Sync | AuthorizationMode::Async => false,
+    }
+}
+
+pub(super) fn on_capture(
+    payment: &mut Payment,
+    run: &mut Run,
+    view: CaptureView,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    payment.capture_id = Some(view.id);
+    match view.state {
+        // Closed: refunded to its bound or disputed since; the money did move.
+        CaptureState::Completed | CaptureState::Closed => {
+            let captured = view.amount.unwrap_or(payment.amount);
+            if let Some(refunded) = view.refunded {
+                payment.refunded = refunded;
+            }
+            paid(payment, run, captured, now, policy)
+        }
+        CaptureState::Pending => pending(payment, run, Phase::CapturePending, now, policy),
+        CaptureState::Declined => {
+            payment.capture_id = None;
+            payment.exposure = Exposure::Clear;
+            let reason = view.reason.unwrap_or_default();
+            if reason == "ProcessingFailure" && payment.capture_declines == 0 {
+                run.rule = "capture_again";
+                payment.capture_declines = 1;
+                payment.phase = Phase::Capturing;
+                return Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms));
+            }
+            payment.decline = Some(match reason.as_str() {
+                "AmazonRejected" => Decline::amazon_rejected(),
+                "ProcessingFailure" => Decline::processing_failure(),
+                other => Decline::of_object(other),
+            });
+            payment.phase = Phase::ClosingAuthorization;
+            close_authorization(payment, run)
+        }
+        CaptureState::Other => {
+            payment.exposure = Exposure::Sent;
+            unexpected(payment, "a capture in an unknown state".to_owned())
+        }
+    }
+}
+
+fn paid(payment: &mut Payment, run: &mut Run, captured: Money, now: i64, policy: &Policy) -> Next {
+    run.rule = "captured";
+    payment.phase = Phase::Paid;
+    payment.exposure = Exposure::Clear;
+    payment.captured = captured;
+    payment.decline = None;
+    payment.close_reference_at =
+        payment.owns_reference.then_some(now + policy.reference_open_for_ms);
+    run.told.push(Outcome::Paid);
+    Next::Settle(Wait::Nothing)
+}
+
+fn rest(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
+    payment.exposure = Exposure::Clear;
+    if payment.phase != Phase::Authorized {
+        run.rule = "authorized";
+        payment.phase = Phase::Authorized;
+        run.told.push(Outcome::Authorized);
+    }
+    // Amazon lets it expire without a word: it is looked at once a day.
+    Next::Settle(Wait::Until(now + 86_400_000))
+}
+
+fn pending(payment: &mut Payment, run: &mut Run, phase: Phase, now: i64, policy: &Policy) -> Next {
+    run.rule = "pending_at_amazon";
+    payment.phase = phase;
+    payment.exposure = Exposure::Sent;
+    if !payment.told_pending_amazon {
+        payment.told_pending_amazon = true;
+        payment.effort.polls = 0;
+        // From here on time is Amazon's; the age limit counts from the first `Pending`.
+        payment.effort.since = now;
+        run.told.push(Outcome::PendingAmazon);
+    }
+    if now - payment.effort.since > policy.pending_max_ms {
+        let detail = "pending at Amazon for longer than it may be".to_owned();
+        return Next::Settle(Wait::Operator(DeadLetterReason::UnknownOutcome, detail));
+    }
+    let wait = policy.poll_after_ms(payment.effort.polls);
+    payment.effort.polls = payment.effort.polls.saturating_add(1);
+    Next::Settle(Wait::Until(now + wait))
+}
+
+/// Tells the decline that waited for the authorization to be given back.
+pub(super) fn finish_decline(payment: &mut Payment, run: &mut Run) -> Next {
+    let told = payment.decline.take().unwrap_or_else(Decline::processing_failure);
+    decline(payment, run, "authorization_given_back", told)
+}

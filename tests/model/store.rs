@@ -1,0 +1,251 @@
+//! A model of the store: one commit or none, versions as fences, unique keys, in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
+use amazon_pay_worker::domain::payment::Payment;
+use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
+use amazon_pay_worker::domain::payment::invariants;
+use amazon_pay_worker::ports::store::{
+    Commit, DeadLetter, DueQuery, KnownQuery, OutboxEntry, PaymentWrite, Store, StoreError, Waiter,
+};
+use async_trait::async_trait;
+
+use super::life::{Chance, Life};
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Rows {
+    pub(crate) payments: BTreeMap<String, Payment>,
+    pub(crate) inbox: HashMap<String, SeenMessage>,
+    pub(crate) outbox: Vec<OutboxEntry>,
+    pub(crate) waiters: Vec<Waiter>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    workers: HashMap<String, i64>,
+    turns: HashMap<String, (String, i64)>,
+}
+
+/// The database.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) rows: Mutex<Rows>,
+}
+
+impl Rows {
+    fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let mut after = self.clone();
+        if let Some(write) = &commit.payment {
+            after.write_payment(write)?;
+        }
+        for entry in &commit.inbox {
+            if after.inbox.insert(entry.message_id.clone(), entry.seen.clone()).is_some() {
+                return Err(StoreError::Conflict);
+            }
+        }
+        for (message, event) in &commit.rejected {
+            if let Some(seen) = after.inbox.get_mut(message) {
+                seen.seen = Seen::Rejected(event.clone());
+            }
+        }
+        for letter in &commit.dead_letters {
+            if after.dead_letters.iter().any(|known| known.id == letter.id) {
+                return Err(StoreError::Conflict);
+            }
+            after.dead_letters.push(letter.clone());
+        }
+        after.outbox.extend(commit.outbox.iter().cloned());
+        after.waiters.extend(commit.waiters.iter().cloned());
+        *self = after;
+        Ok(())
+    }
+
+    fn write_payment(&mut self, write: &PaymentWrite) -> Result<(), StoreError> {
+        match write {
+            PaymentWrite::Insert(payment) => {
+                if self.payments.contains_key(&payment.id()) || self.taken(payment) {
+                    return Err(StoreError::Conflict);
+                }
+                self.payments.insert(payment.id(), payment.clone());
+            }
+            PaymentWrite::Update { payment, expected } => {
+                let before = self.payments.get(&payment.id()).ok_or(StoreError::Conflict)?;
+                if before.version != *expected || self.taken(payment) {
+                    return Err(StoreError::Conflict);
+                }
+                assert_eq!(invariants::check_step(before, payment), []);
+                self.payments.insert(payment.id(), payment.clone());
+            }
+            PaymentWrite::Delete { id, expected } => {
+                if self.payments.get(id).is_none_or(|before| before.version != *expected) {
+                    return Err(StoreError::Conflict);
+                }
+                self.payments.remove(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn taken(&self, payment: &Payment) -> bool {
+        payment.owns_reference
+            && payment.reference.as_ref().is_some_and(|reference| {
+                self.owner(&payment.seller_account, reference)
+                    .is_some_and(|owner| owner != payment.id())
+            })
+    }
+
+    fn owner(&self, seller: &str, reference: &ReferenceId) -> Option<String> {
+        self.payments
+            .values()
+            .find(|one| {
+                one.owns_reference
+                    && one.seller_account == seller
+                    && one.reference.as_ref() == Some(reference)
+            })
+            .map(Payment::id)
+    }
+}
+
+/// The line from one worker process to the database.
+pub(crate) struct Line {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) life: Arc<Life>,
+    pub(crate) chance: Arc<Chance>,
+    pub(crate) trouble: u64,
+}
+
+impl Line {
+    async fn reach<T>(&self, act: impl FnOnce(&mut Rows) -> T) -> Result<T, StoreError> {
+        self.life.step().await;
+        if self.chance.percent(self.trouble) {
+            return Err(StoreError::Away("model".to_owned()));
+        }
+        let done = act(&mut self.memory.rows.lock().unwrap());
+        if self.chance.percent(self.trouble) {
+            // It was done, and nobody hears of it.
+            return Err(StoreError::Away("model".to_owned()));
+        }
+        self.life.step().await;
+        Ok(done)
+    }
+}
+
+#[async_trait]
+impl Store for Line {
+    async fn known(&self, query: &KnownQuery) -> Result<Known, StoreError> {
+        self.reach(|rows| Known {
+            message: rows.inbox.get(&query.message_id).cloned(),
+            payment: rows.payments.get(&query.payment_id).cloned(),
+            reference_owner: query
+                .reference
+                .as_ref()
+                .and_then(|(seller, reference)| rows.owner(seller, reference)),
+        })
+        .await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        self.reach(|rows| rows.write(&commit)).await?
+    }
+
+    async fn payment(&self, id: &str) -> Result<Option<Payment>, StoreError> {
+        self.reach(|rows| rows.payments.get(id).cloned()).await
+    }
+
+    async fn orders(
+        &self,
+        order: &OrderId,
+        _mids: &[MerchantAccountId],
+    ) -> Result<Vec<Payment>, StoreError> {
+        let of = |one: &&Payment| one.key.subject.order() == Some(order);
+        self.reach(|rows| rows.payments.values().filter(of).cloned().collect()).await
+    }
+
+    async fn reference_owner(
+        &self,
+        seller: &str,
+        reference: &ReferenceId,
+    ) -> Result<Option<String>, StoreError> {
+        self.reach(|rows| rows.owner(seller, reference)).await
+    }
+
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Payment>, StoreError> {
+        self.reach(|rows| {
+            let free = |one: &Payment| match &one.lease {
+                None => true,
+                Some(lease) => {
+                    let seen = rows.workers.get(&lease.owner).copied().unwrap_or(i64::MIN);
+                    lease.until < query.now || seen < query.alive_since
+                }
+            };
+            rows.payments
+                .values()
+                .filter(|one| one.dead_letter.is_none() && free(one))
+                .filter(|one| one.due_at.is_some_and(|due| due <= query.now))
+                .take(query.limit as usize)
+                .cloned()
+                .collect()
+        })
+        .await
+    }
+
+    async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
+        let due = |one: &&Payment| one.close_reference_at.is_some_and(|at| at <= now);
+        self.reach(|rows| {
+            rows.payments.values().filter(due).take(limit as usize).cloned().collect()
+        })
+        .await
+    }
+
+    async fn wake(&self, _mid: &MerchantAccountId, _now: i64) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn waiters(&self, payment_id: &str) -> Result<Vec<Waiter>, StoreError> {
+        let of = |one: &&Waiter| one.payment_id == payment_id;
+        self.reach(|rows| rows.waiters.iter().filter(of).cloned().collect()).await
+    }
+
+    async fn event(&self, event_id: &str) -> Result<Option<OutboxEntry>, StoreError> {
+        self.reach(|rows| rows.outbox.iter().find(|one| one.event_id == event_id).cloned()).await
+    }
+
+    async fn heartbeat(&self, worker: &str, now: i64, since: i64) -> Result<u32, StoreError> {
+        self.reach(|rows| {
+            rows.workers.insert(worker.to_owned(), now);
+            u32::try_from(rows.workers.values().filter(|seen| **seen >= since).count()).unwrap()
+        })
+        .await
+    }
+
+    async fn farewell(&self, worker: &str) -> Result<(), StoreError> {
+        self.reach(|rows| {
+            rows.workers.remove(worker);
+            for payment in rows.payments.values_mut() {
+                payment.lease.take_if(|lease| lease.owner == worker);
+            }
+        })
+        .await
+    }
+
+    async fn take_turn(
+        &self,
+        task: &str,
+        worker: &str,
+        now: i64,
+        until: i64,
+    ) -> Result<bool, StoreError> {
+        self.reach(|rows| {
+            let turn = rows.turns.entry(task.to_owned()).or_default();
+            let free = turn.0 == worker || turn.1 < now;
+            if free {
+                *turn = (worker.to_owned(), until);
+            }
+            free
+        })
+        .await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
