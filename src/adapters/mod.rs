@@ -4,6 +4,7 @@
 pub mod amazon;
 pub mod amazon_time;
 pub mod database;
+pub mod embedded;
 pub mod rabbitmq;
 pub mod schedule;
 pub mod system;

@@ -34,8 +34,8 @@ const IDLE_MIN: Duration = Duration::from_millis(100);
 const IDLE_MAX: Duration = Duration::from_millis(250);
 const IDLE_STEP: Duration = Duration::from_millis(15);
 /// After trouble with broker or database, doubled with each in a row.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+const REST_MIN: Duration = Duration::from_millis(100);
+const REST_MAX: Duration = Duration::from_secs(5);
 /// How often the backlog is counted.
 const GAUGE_MS: i64 = 5_000;
 /// Batches that are still published when the role is told to stop.
@@ -80,7 +80,7 @@ impl Relay {
         let mut renewed_at = None;
         let mut counted_at = 0;
         let mut idle = IDLE_MIN;
-        let mut backoff = BACKOFF_MIN;
+        let mut rest = REST_MIN;
         while !stop.is_cancelled() {
             let now = self.clock.now_ms();
             if renewed_at.is_none_or(|at: i64| now - at >= RENEW_MS || now < at) {
@@ -92,10 +92,10 @@ impl Relay {
             }
             let batch = self.batch().await;
             match &batch {
-                Ok(batch) if batch.published == batch.rows => backoff = BACKOFF_MIN,
+                Ok(batch) if batch.published == batch.rows => rest = REST_MIN,
                 _ => {
-                    pause(backoff, &stop).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    pause(rest, &stop).await;
+                    rest = (rest * 2).min(REST_MAX);
                 }
             }
             if now - counted_at >= GAUGE_MS {

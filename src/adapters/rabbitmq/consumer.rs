@@ -1,5 +1,5 @@
 //! Consuming a lane: deliveries with a bound on how many are unsettled, each settled once by value.
-//! The channel lives until the last delivery in hand is settled, because closing it gives them back.
+//! The channel lives until the last delivery in hand is settled: closing it gives them back.
 
 use std::sync::Arc;
 

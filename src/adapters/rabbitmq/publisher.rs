@@ -1,6 +1,6 @@
 //! Publishing: a pool of channels with confirms, one batch in flight on each, its confirms awaited
-//! together. A publication counts when its confirm came and it did not come back: an acknowledgement
-//! alone is no proof. What got no confirm in time is unknown, never failed.
+//! together. A publication counts when its confirm came and it did not come back: an ack alone is
+//! no proof. What got no confirm in time is unknown, never failed.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -109,13 +109,16 @@ impl Ingest {
             put("amazonBillerId", merchant.id.as_str());
         }
         let currency = self.currency(caller, params, merchant.as_deref());
+        // Where the currency is wrong the number is judged all the same.
+        let judged = currency.unwrap_or(Currency::USD);
         if let Some(currency) = currency {
             put("currency", currency.code());
         } else if let Some(sent) = params.get("currency") {
             put("currency", sent);
+        } else if kind == Kind::Order || params.get("amazonBillerId").is_some() {
+            // The merchant account is at fault, and that is told; nothing is published.
+            put("currency", judged.code());
         }
-        // Where the currency is wrong the number is judged all the same.
-        let judged = currency.unwrap_or(Currency::USD);
         let amount = match kind {
             Kind::Upsell => amount::of_upsale(params, judged),
             Kind::Order | Kind::Charge => amount::of_order(params, judged),

@@ -15,7 +15,6 @@ use super::api::query_of;
 use super::query::away;
 use super::refusal::Refusal;
 use crate::domain::decline::FieldError;
-use crate::telemetry::fields;
 
 const LIMIT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
@@ -33,17 +32,7 @@ pub(super) async fn feed(
     let next = rows.last().map_or(after, |row| row.position);
     let mut documents = Vec::with_capacity(rows.len());
     for row in rows {
-        let document = ingest.ports.vault.open(&format!("event/{}", row.event_id), &row.body);
-        match document.map(String::from_utf8) {
-            Ok(Ok(document)) => documents.push(document),
-            _ => {
-                tracing::error!(
-                    { fields::EVENT } = row.event_id,
-                    "a stored event cannot be opened"
-                );
-                return Err(Refusal::Broken);
-            }
-        }
+        documents.push(ingest.open_event(&row.event_id, &row.body)?);
     }
     // The documents stay byte for byte what was published.
     let body = format!("{{\"events\":[{}],\"next\":\"{}\"}}", documents.join(","), cursor(next));

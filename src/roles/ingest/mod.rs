@@ -51,6 +51,9 @@ use verdict::Verdicts;
 /// The OpenAPI document, as it is served.
 pub const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
+/// The pattern of every path that is answered; the CRM's also with a trailing slash.
+pub const ROUTES: &[&str] = &paths::ROUTES;
+
 /// How long a role waits before it asks a broker again that is away.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -15,7 +15,9 @@ pub(super) const LIVE: &str = "/livez";
 pub(super) const READY: &str = "/readyz";
 pub(super) const OPENAPI: &str = "/openapi.json";
 
-const OWN: [&str; 8] = [ORDERS, UPSELLS, ORDER, UPSELL, EVENTS, LIVE, READY, OPENAPI];
+/// All of them.
+pub(super) const ROUTES: [&str; 11] =
+    [CRM[0], CRM[1], CRM[2], ORDERS, UPSELLS, ORDER, UPSELL, EVENTS, LIVE, READY, OPENAPI];
 /// Notifications are Amazon's, and signed.
 const OPEN: [&str; 4] = ["/ipn", LIVE, READY, OPENAPI];
 
@@ -32,8 +34,7 @@ pub(super) fn is_open(path: &str) -> bool {
 /// The pattern of a route for metrics and logs, never the path that was sent.
 pub(super) fn name(matched: Option<&str>) -> &'static str {
     let matched = matched.map(plain);
-    let known = CRM.into_iter().chain(OWN);
-    known.into_iter().find(|route| Some(*route) == matched).unwrap_or("none")
+    ROUTES.into_iter().find(|route| Some(*route) == matched).unwrap_or("none")
 }
 
 fn plain(path: &str) -> &str {

@@ -20,6 +20,7 @@ use crate::domain::command::{PaymentKey, Subject};
 use crate::domain::ids::{MerchantAccountId, OrderId, UpsellId};
 use crate::domain::payment::Payment;
 use crate::ports::store::JournalEntry;
+use crate::ports::vault::Sealed;
 use crate::telemetry::fields;
 
 const UNKNOWN: Refusal = Refusal::NotFound("no worker has taken such a payment");
@@ -83,12 +84,17 @@ impl Ingest {
         let Some(event_id) = &payment.latest_event else { return Ok(payment_view(payment, None)) };
         let event = self.ports.store.event(event_id).await.map_err(away)?;
         let Some(event) = event else { return Ok(payment_view(payment, None)) };
-        let document = self.ports.vault.open(&format!("event/{event_id}"), &event.body);
-        let document = document.map_err(|error| {
-            tracing::error!({ fields::ERROR } = %error, { fields::EVENT } = event_id, "a stored event cannot be opened");
+        let document = self.open_event(event_id, &event.body)?;
+        Ok(payment_view(payment, Some(document.as_bytes())))
+    }
+
+    /// The document of a stored event.
+    pub(super) fn open_event(&self, event_id: &str, sealed: &Sealed) -> Result<String, Refusal> {
+        let opened = self.ports.vault.open(&format!("event/{event_id}"), sealed);
+        opened.ok().and_then(|document| String::from_utf8(document).ok()).ok_or_else(|| {
+            tracing::error!({ fields::EVENT } = event_id, "a stored event cannot be opened");
             Refusal::Broken
-        })?;
-        Ok(payment_view(payment, Some(&document)))
+        })
     }
 }
 

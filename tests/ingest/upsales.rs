@@ -1,0 +1,87 @@
+//! Which upsell is meant, and through which merchant account.
+
+use std::sync::atomic::Ordering;
+
+use amazon_pay_worker::domain::merchant::Region;
+use serde_json::json;
+
+use crate::reading::payment;
+use crate::world::{KEY_NA, World, bearer, form, merchant};
+
+#[tokio::test(start_paused = true)]
+async fn the_upsell_is_named_by_its_id_or_by_its_product() {
+    let cases = [
+        (vec![("upsellId", "u-1"), ("productId", "123")], "u-1"),
+        (vec![("productId", "123")], "123"),
+        (vec![("productId", "123"), ("replaceProductId", "99")], "123-r99"),
+    ];
+    for (fields, id) in cases {
+        let world = World::start().await;
+        let order = [("orderId", "CRM-1"), ("amazonBillerId", "mid-na"), ("amount", "5")];
+        let answer = world.form("/upsale/import/", &[&order[..], &fields].concat()).await;
+        assert_eq!(answer.success()["upsellId"], id);
+        assert_eq!(world.command()["upsellId"], id);
+        assert_eq!(world.command()["amazonOrderId"], json!(null), "the order's again");
+    }
+    let world = World::start().await;
+    let answer = world.form("/upsale/import", &[("amazonBillerId", "mid-na"), ("amount", "5")]);
+    assert_eq!(answer.await.refused(200), ["orderId", "upsellId"]);
+}
+
+const FIELDS: [(&str, &str); 3] = [("orderId", "CRM-1"), ("productId", "7"), ("amount", "5")];
+
+#[tokio::test(start_paused = true)]
+async fn the_account_of_an_order_that_is_known_is_the_upsell_s() {
+    let world = World::start().await;
+    *world.database.payments.lock().unwrap() = vec![payment("mid-eu", "CRM-1")];
+    world.form("/upsale/import/", &FIELDS).await.success();
+    assert_eq!(world.command()["amazonBillerId"], "mid-eu");
+    assert_eq!(world.command()["currency"], "EUR");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_one_account_means_that_one() {
+    let world = World::start().await;
+    world.database.away.store(true, Ordering::SeqCst);
+    // Known from before: with the database away it still works.
+    let headers = [("authorization", &*bearer(KEY_NA))];
+    let path = format!("/upsale/import/?{}", form(&FIELDS));
+    world.request("GET", &path, &headers, "").await.success();
+    assert_eq!(world.command()["amazonBillerId"], "mid-na");
+    assert_eq!(world.command()["currency"], "USD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_nobody_knows_yet_is_left_to_the_worker() {
+    for away in [false, true] {
+        let world = World::start().await;
+        world.database.away.store(away, Ordering::SeqCst);
+        let fields = [&FIELDS[..], &[("currency", "USD")]].concat();
+        world.form("/upsale/import/", &fields).await.success();
+        let command = world.command();
+        assert_eq!(command["amazonBillerId"], json!(null));
+        assert_eq!(command["sealed"]["client"], "client-all", "whose accounts are searched");
+
+        // Which currency is meant is no guess.
+        assert_eq!(world.form("/upsale/import/", &FIELDS).await.refused(200), ["currency"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_accounts_have_one_currency_that_one_is_meant() {
+    let world = World::start().await;
+    let both = vec![merchant("mid-na", Region::Na), merchant("mid-na-2", Region::Na)];
+    *world.database.merchants.lock().unwrap() = both;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    world.form("/upsale/import/", &FIELDS).await.success();
+    assert_eq!(world.command()["currency"], "USD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_orders_of_that_id_need_the_account_named() {
+    let world = World::start().await;
+    *world.database.payments.lock().unwrap() =
+        vec![payment("mid-eu", "CRM-1"), payment("mid-na", "CRM-1")];
+    let answer = world.form("/upsale/import/", &FIELDS).await;
+    assert_eq!(answer.refused(200), ["amazonBillerId"]);
+}

@@ -1,0 +1,13 @@
+//! The MWS adapter over real sockets: what it sends byte for byte, what it makes of every answer,
+//! and a whole sale at the simulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
+
+mod answers;
+mod buyer;
+mod codes;
+mod fixtures;
+mod line;
+mod requests;
+mod sale;
+mod server;
+mod simulated;
