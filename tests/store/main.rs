@@ -5,8 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
 mod commits;
+mod desk;
 mod fixtures;
+mod people;
 mod races;
+mod relay;
 mod schema;
+mod sweep;
 mod waiters;

@@ -94,7 +94,12 @@ async fn postgres(url: &str, options: &Options) -> Result<DatabaseConnection, St
         // Every query here has its index. A plan that was made while a table was still small must
         // not read the whole of it later, and the price that such a plan is given instead must
         // not start the compiler.
-        postgres.options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("jit", "off")])
+        postgres.options([
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+        ])
     });
     open(pool).await
 }

@@ -5,7 +5,6 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::Database;
 use super::entity::{dead_letter, journal, payment};
-use super::error::store_error;
 use crate::domain::payment::{Payment, Phase};
 use crate::ports::desk::{DeadLetterFilter, DeadLetterRow, Desk, PaymentFilter};
 use crate::ports::store::{JournalEntry, StoreError};
@@ -50,7 +49,7 @@ impl Desk for Database {
             select = select.filter(Column::Status.eq(status.as_str()));
         }
         let select = select.order_by_asc(Column::Since).order_by_asc(Column::Id);
-        let found = select.all(&self.read).await.map_err(|error| store_error(&error))?;
+        let found = self.ask(|| select.clone().all(&self.read)).await?;
         found.into_iter().map(dead_letter::Model::row).collect()
     }
 
@@ -68,7 +67,7 @@ impl Desk for Database {
             }
         }
         let select = select.order_by_desc(Column::CreatedAt).limit(u64::from(filter.limit));
-        let found = select.all(&self.read).await.map_err(|error| store_error(&error))?;
+        let found = self.ask(|| select.clone().all(&self.read)).await?;
         found.into_iter().map(payment::Model::payment).collect()
     }
 

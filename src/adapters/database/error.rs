@@ -88,6 +88,12 @@ fn is_about_the_statement(code: &str) -> bool {
     code.parse::<u32>().is_ok_and(|code| SQLITE_STATEMENT.contains(&(code & 0xff)))
 }
 
+/// A connection that was there broke; another one may be whole.
+pub(super) fn is_broken(error: &DbErr) -> bool {
+    let had_connection = !matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    had_connection && failure(error) == Failure::Broken
+}
+
 pub(super) fn store_error(error: &DbErr) -> StoreError {
     match failure(error) {
         Failure::Conflict => StoreError::Conflict,

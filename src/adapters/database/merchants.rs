@@ -94,13 +94,14 @@ impl client::Model {
 #[async_trait]
 impl MerchantStore for Database {
     async fn merchant(&self, id: &MerchantAccountId) -> Result<Option<MerchantRow>, StoreError> {
-        let found = merchant::Entity::find_by_id(id.as_str()).one(&self.read).await;
-        found.map_err(|error| store_error(&error))?.map(merchant::Model::row).transpose()
+        let select = merchant::Entity::find_by_id(id.as_str());
+        let found = self.ask(|| select.clone().one(&self.read)).await?;
+        found.map(merchant::Model::row).transpose()
     }
 
     async fn merchants(&self) -> Result<Vec<MerchantRow>, StoreError> {
         let select = merchant::Entity::find().order_by_asc(merchant::Column::Id);
-        let found = select.all(&self.read).await.map_err(|error| store_error(&error))?;
+        let found = self.ask(|| select.clone().all(&self.read)).await?;
         found.into_iter().map(merchant::Model::row).collect()
     }
 
@@ -120,7 +121,7 @@ impl MerchantStore for Database {
 
     async fn clients(&self) -> Result<Vec<ApiClient>, StoreError> {
         let select = client::Entity::find().order_by_asc(client::Column::Name);
-        let found = select.all(&self.read).await.map_err(|error| store_error(&error))?;
+        let found = self.ask(|| select.clone().all(&self.read)).await?;
         found.into_iter().map(client::Model::client).collect()
     }
 

@@ -27,10 +27,10 @@ use amazon_pay_migrations as migrations;
 pub use amazon_pay_migrations::Applied;
 use connect::Connections;
 pub use connect::Options;
-use error::{Failure, failure, store_error};
+use error::{is_broken, store_error};
 use rows::Dialect;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, FromQueryResult, QueryResult, Statement, Value,
+    ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, QueryResult, Statement, Value,
 };
 use writer::Commits;
 
@@ -39,6 +39,8 @@ use crate::ports::store::StoreError;
 /// Two groups at once: one is on its way to the disk while the next is read by the server. On
 /// SQLite a second one could only wait.
 const POSTGRES_WRITERS: usize = 2;
+/// Broken connections that are tried in a row.
+const BROKEN_MAX: u32 = 16;
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -108,20 +110,29 @@ impl Database {
         Statement::from_sql_and_values(self.read.get_database_backend(), text, values)
     }
 
-    /// Rows of a query; a connection that broke since it was last used is tried once again.
+    /// Asks, or does what may be done twice. A connection that broke since it was last used is
+    /// thrown away, and the next one asked: after a restart of the server all of them are broken.
+    async fn ask<T, F>(&self, ask: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        for _ in 0..BROKEN_MAX {
+            match ask().await {
+                Err(error) if is_broken(&error) => {}
+                answer => return answer.map_err(|error| store_error(&error)),
+            }
+        }
+        ask().await.map_err(|error| store_error(&error))
+    }
+
+    /// Rows of a query.
     async fn rows(
         &self,
         text: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<QueryResult>, StoreError> {
         let statement = self.statement(text, values);
-        let rows = match self.read.query_all_raw(statement.clone()).await {
-            Err(error) if failure(&error) == Failure::Broken => {
-                self.read.query_all_raw(statement).await
-            }
-            first => first,
-        };
-        rows.map_err(|error| store_error(&error))
+        self.ask(|| self.read.query_all_raw(statement.clone())).await
     }
 
     /// The same, as models.
@@ -135,13 +146,14 @@ impl Database {
         models.collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
-    /// Writes by one statement that is no commit of a payment; says how many rows it came to.
+    /// Writes by one statement that may be done twice; says how many rows it came to.
     async fn execute(
         &self,
         text: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<u64, StoreError> {
-        let done = self.write.execute_raw(self.statement(text, values)).await;
-        Ok(done.map_err(|error| store_error(&error))?.rows_affected())
+        let statement = self.statement(text, values);
+        let done = self.ask(|| self.write.execute_raw(statement.clone())).await?;
+        Ok(done.rows_affected())
     }
 }
