@@ -63,8 +63,10 @@ impl AsyncWrite for Line {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.answered = true;
-        if this.instead.is_none() && is_too_long(bytes) {
-            this.instead = Some((too_long(paths::is_crm(&this.path())), 0));
+        if this.instead.is_none()
+            && let Some(what) = too_long(bytes)
+        {
+            this.instead = Some((answer(what, paths::is_crm(&this.path())), 0));
         }
         while let Some((instead, written)) = &mut this.instead {
             if *written == instead.len() {
@@ -89,13 +91,19 @@ impl AsyncWrite for Line {
     }
 }
 
-/// No handler of ours answers with these.
-fn is_too_long(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/1.1 414 ") || bytes.starts_with(b"HTTP/1.1 431 ")
+/// What the library found too long; no handler of ours answers with these.
+fn too_long(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"HTTP/1.1 414 ") {
+        Some("query")
+    } else if bytes.starts_with(b"HTTP/1.1 431 ") {
+        Some("head of the request")
+    } else {
+        None
+    }
 }
 
-fn too_long(crm: bool) -> Vec<u8> {
-    let refusal = Refusal::TooLarge("query");
+fn answer(what: &'static str, crm: bool) -> Vec<u8> {
+    let refusal = Refusal::TooLarge(what);
     let (media, body) = if crm {
         ("application/json", refusal.envelope_body())
     } else {

@@ -98,7 +98,7 @@ impl Refusal {
             Refusal::NotFound(what) => (*what).to_owned(),
             Refusal::Method => "see the Allow header".to_owned(),
             Refusal::Conflict { errors, .. } | Refusal::Fields(errors) => sentence(errors),
-            Refusal::TooLarge(what) => format!("the {what} is larger than 64 KiB"),
+            Refusal::TooLarge(what) => format!("the {what} is too large: 64 KiB are allowed"),
             Refusal::MediaType => "send the body as Content-Type: application/json".to_owned(),
             Refusal::TooFast(seconds) => format!("try again in {seconds} s"),
             Refusal::Unavailable(Away::Broker) => "the broker did not confirm the message: it may \

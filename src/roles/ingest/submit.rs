@@ -62,7 +62,10 @@ impl Ingest {
         message.timestamp = u64::try_from(now / 1000).ok();
         message.headers = self.trace(asked.headers);
         let correlation_id = self.ports.clock.random_hex(16);
-        let ticket = asked.wait.and_then(|_| self.verdicts.expect(&correlation_id));
+        let ticket = match asked.wait {
+            Some(time) => self.verdicts.expect(&correlation_id, time).await,
+            None => None,
+        };
         if let Some(ticket) = &ticket {
             message.reply_to = Some(ticket.reply_to.clone());
             message.correlation_id = Some(correlation_id);

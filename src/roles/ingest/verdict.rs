@@ -3,12 +3,12 @@
 //! that the command is on its way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::decline::FieldError;
@@ -17,6 +17,8 @@ use crate::telemetry::fields;
 
 /// Before the queue is opened again.
 const REOPEN: Duration = Duration::from_secs(1);
+/// Who comes before the queue is open waits this long for it.
+const OPENED: Duration = Duration::from_secs(2);
 /// What those who wait have left once the process is told to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -64,16 +66,14 @@ impl Verdict {
     }
 }
 
-#[derive(Default)]
-struct Waiting {
-    queue: Option<String>,
-    by_correlation: HashMap<String, oneshot::Sender<Verdict>>,
-}
+type Waiting = HashMap<String, oneshot::Sender<Verdict>>;
 
 /// Who waits for what.
 #[derive(Default)]
 pub(super) struct Verdicts {
-    waiting: Mutex<Waiting>,
+    /// The reply queue's name, while there is one.
+    queue: watch::Sender<Option<String>>,
+    by_correlation: Mutex<Waiting>,
     stopping: CancellationToken,
 }
 
@@ -87,14 +87,20 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Verdicts {
-    /// Waits for the replies with this correlation id; none while there is no queue.
-    pub(super) fn expect(&self, correlation_id: &str) -> Option<Ticket<'_>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let reply_to = waiting.queue.clone()?;
+    /// Waits for the replies with this correlation id; none where there is no queue even after a
+    /// moment, which is not longer than `time`.
+    pub(super) async fn expect(&self, correlation_id: &str, time: Duration) -> Option<Ticket<'_>> {
+        let mut queue = self.queue.subscribe();
+        let open = tokio::time::timeout(OPENED.min(time), queue.wait_for(Option::is_some));
+        let reply_to = open.await.ok()?.ok()?.clone()?;
         let (sender, verdict) = oneshot::channel();
-        waiting.by_correlation.insert(correlation_id.to_owned(), sender);
+        self.waiting().insert(correlation_id.to_owned(), sender);
         let correlation_id = correlation_id.to_owned();
         Some(Ticket { reply_to, verdicts: self, correlation_id, verdict })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.by_correlation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands replies to those who wait, until it is told to stop.
@@ -130,20 +136,21 @@ impl Verdicts {
     }
 
     fn set_queue(&self, queue: Option<String>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.queue != queue {
-            waiting.queue = queue;
-        }
+        self.queue.send_if_modified(|known| {
+            let differs = *known != queue;
+            *known = queue;
+            differs
+        });
     }
 
     fn hand_over(&self, message: &Message) {
         let Some(correlation_id) = &message.correlation_id else { return };
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiting.by_correlation.contains_key(correlation_id) {
+        let mut waiting = self.waiting();
+        if !waiting.contains_key(correlation_id) {
             return;
         }
         if let Some(verdict) = Verdict::read(&message.body)
-            && let Some(sender) = waiting.by_correlation.remove(correlation_id)
+            && let Some(sender) = waiting.remove(correlation_id)
         {
             // Who has stopped waiting meanwhile needs no answer.
             sender.send(verdict).ok();
@@ -163,7 +170,6 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.verdicts.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.by_correlation.remove(&self.correlation_id);
+        self.verdicts.waiting().remove(&self.correlation_id);
     }
 }
