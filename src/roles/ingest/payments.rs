@@ -14,12 +14,12 @@ use super::access::Caller;
 use super::api::query_of;
 use super::query::away;
 use super::refusal::Refusal;
+use crate::app::trail::{self, Step};
 use crate::contract::payment_view;
 use crate::contract::time::rfc3339;
 use crate::domain::command::{PaymentKey, Subject};
 use crate::domain::ids::{MerchantAccountId, OrderId, UpsellId};
 use crate::domain::payment::Payment;
-use crate::ports::store::JournalEntry;
 use crate::ports::vault::Sealed;
 use crate::telemetry::fields;
 
@@ -72,8 +72,9 @@ impl Ingest {
         let found = self.ports.store.payment(&id).await.map_err(away)?;
         let mut view = self.view(&found.ok_or(UNKNOWN)?).await?;
         if timeline {
-            let steps = self.ports.desk.timeline(&id).await.map_err(away)?;
-            view.insert("timeline".to_owned(), steps.iter().map(step).collect());
+            let rows = self.ports.desk.timeline(&id).await.map_err(away)?;
+            let steps = trail::steps(&rows).into_iter().map(step).collect();
+            view.insert("timeline".to_owned(), steps);
         }
         let body = Value::Object(view).to_string();
         Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
@@ -98,8 +99,6 @@ impl Ingest {
     }
 }
 
-fn step(entry: &JournalEntry) -> Value {
-    let detail: Value =
-        serde_json::from_str(&entry.detail).unwrap_or_else(|_| Value::String(entry.detail.clone()));
-    json!({"at": rfc3339(entry.at), "kind": entry.kind, "name": entry.name, "detail": detail})
+fn step(step: Step) -> Value {
+    json!({"at": rfc3339(step.at), "kind": step.kind, "name": step.name, "detail": step.detail})
 }
