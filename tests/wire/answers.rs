@@ -184,11 +184,12 @@ async fn a_capture_is_read_whole() {
     let details = |state: &str, id: &str| {
         format!(
             "<CaptureDetails><CaptureReferenceId>ord-42_c1</CaptureReferenceId><CaptureFee>\
-             <CurrencyCode>XXX</CurrencyCode><Amount>?</Amount></CaptureFee>\
+             <CurrencyCode>ZZZ</CurrencyCode><Amount>?</Amount></CaptureFee>\
              <AmazonCaptureId>{id}</AmazonCaptureId><IdList/><CaptureStatus><State>{state}</State>\
              <ReasonCode>AmazonRejected</ReasonCode></CaptureStatus><RefundedAmount>\
-             <Amount>6.00</Amount><CurrencyCode>USD</CurrencyCode></RefundedAmount><CaptureAmount>\
-             <Amount>106.0</Amount><CurrencyCode>USD</CurrencyCode></CaptureAmount></CaptureDetails>"
+             <Amount>6.00</Amount><CurrencyCode>USD</CurrencyCode></RefundedAmount>\
+             <CaptureAmount><Amount>106.0</Amount><CurrencyCode>USD</CurrencyCode></CaptureAmount>\
+             </CaptureDetails>"
         )
     };
     for (text, state) in [

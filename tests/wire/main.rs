@@ -7,6 +7,7 @@ mod buyer;
 mod codes;
 mod fixtures;
 mod line;
+mod quiet;
 mod requests;
 mod sale;
 mod server;

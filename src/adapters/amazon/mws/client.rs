@@ -19,6 +19,7 @@ use crate::adapters::amazon::regions::{Endpoint, Endpoints};
 use crate::domain::gateway::Fault;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Account;
+use crate::telemetry::fields;
 
 const FORM: HeaderValue =
     HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
@@ -44,18 +45,18 @@ impl Client {
         let began = self.clock.now_ms();
         let span = tracing::info_span!(
             "amazon call",
-            amazon.operation = call.action,
-            mid = account.merchant.id.as_str(),
-            amazon.request_id = Empty,
-            amazon.duration_ms = Empty,
-            amazon.outcome = Empty,
+            { fields::OPERATION } = call.action,
+            { fields::MID } = account.merchant.id.as_str(),
+            { fields::REQUEST } = Empty,
+            { fields::RESULT } = Empty,
+            { fields::DURATION_MS } = Empty,
         );
         let (result, request_id) =
             self.exchange_within(account, call, read, began).instrument(span.clone()).await;
-        span.record("amazon.duration_ms", self.clock.now_ms() - began);
-        span.record("amazon.outcome", result.as_ref().err().map_or("answered", Fault::name));
+        span.record(fields::DURATION_MS, self.clock.now_ms() - began);
+        span.record(fields::RESULT, result.as_ref().err().map_or("answered", Fault::name));
         if let Some(id) = &request_id {
-            span.record("amazon.request_id", display(id));
+            span.record(fields::REQUEST, display(id));
         }
         (result, request_id)
     }
