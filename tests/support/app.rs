@@ -377,13 +377,14 @@ pub(crate) fn order(order_id: &str, reference: &Reference) -> Value {
     })
 }
 
-/// An `upsell.import` of that order: 10.00 USD, on the order's reference again.
+/// An `upsell.import` of that order: 4.00 USD, on the order's reference again, within what
+/// Amazon allows above the order's total (15 %).
 pub(crate) fn upsell(order_id: &str, upsell_id: &str) -> Value {
     json!({
         "orderId": order_id,
         "upsellId": upsell_id,
         "amazonBillerId": MID,
-        "amount": "10.00",
+        "amount": "4.00",
         "currency": "USD",
     })
 }
