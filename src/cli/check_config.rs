@@ -73,7 +73,7 @@ async fn broker(session: &Session) -> Result<String, String> {
         Broker::Embedded => "embedded, in the data folder",
         Broker::Amqp(_) => "RabbitMQ",
     };
-    let broker = wiring::broker(session.config(), session.clock()).await;
+    let broker = wiring::broker(session.config(), session.clock());
     let broker = broker.map_err(|error| chain(&*error))?;
     broker.check().await.map_err(|error| format!("{name}: {}", chain(&error)))?;
     Ok(name.to_owned())

@@ -20,7 +20,7 @@ impl Database {
         let given = reader.parsed("DATABASE_URL", |text| {
             if let Some(rest) = text.strip_prefix("sqlite:") {
                 return match rest.trim_start_matches('/') {
-                    "" => Err("must name a file, as sqlite://payments.db".to_owned()),
+                    "" => Err("must name a file, as sqlite://payments.sqlite3".to_owned()),
                     _ if rest.contains(":memory:") => {
                         Err("must name a file: the commands share it".to_owned())
                     }
@@ -37,7 +37,7 @@ impl Database {
             Ok(Database::Postgres(SecretString::from(text)))
         });
         given.unwrap_or_else(|| {
-            let file = data_dir.join("payments.db");
+            let file = data_dir.join("payments.sqlite3");
             Database::Sqlite(SecretString::from(format!("sqlite://{}", file.display())))
         })
     }

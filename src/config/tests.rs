@@ -21,7 +21,7 @@ fn mistaken(pairs: &[(&str, &str)]) -> Vec<Mistake> {
 fn without_anything_the_defaults_of_the_contract_stand() {
     let config = read(&[]);
     assert_eq!(config.data_dir, Path::new("./data"));
-    assert_eq!(config.database.url().expose_secret(), "sqlite://./data/payments.db");
+    assert_eq!(config.database.url().expose_secret(), "sqlite://./data/payments.sqlite3");
     assert!(matches!(config.broker, Broker::Embedded));
     assert_eq!(config.http.ingest, "127.0.0.1:8080");
     assert_eq!(config.http.console, "127.0.0.1:8081");

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 
 use crate::adapters::amazon::mws::{MwsGateway, MwsOptions};
 use crate::adapters::amazon_time;
+use crate::adapters::embedded::Embedded;
 use crate::adapters::rabbitmq::RabbitMq;
 use crate::adapters::schedule::ExponentialSchedule;
 use crate::adapters::system::System;
@@ -63,11 +64,11 @@ pub async fn time_at_amazon(config: &Config) -> Option<i64> {
     amazon_time::ask(config.gateway.mws.as_deref()).await
 }
 
-/// The broker. It may be away.
+/// The broker. It may be away. Needs a running Tokio runtime.
 ///
 /// # Errors
-/// Its URL is none, or the folder of the embedded one cannot be used.
-pub async fn broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Broker>, Trouble> {
+/// Its URL is none.
+pub fn broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Broker>, Trouble> {
     match &config.broker {
         config::Broker::Amqp(url) => {
             let schedule = Arc::new(ExponentialSchedule);
@@ -75,8 +76,7 @@ pub async fn broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn B
             Ok(Arc::new(broker))
         }
         config::Broker::Embedded => {
-            let _ = clock;
-            Err("the embedded broker is not there yet".into())
+            Ok(Arc::new(Embedded::new(&config.data_dir, Arc::clone(clock))))
         }
     }
 }

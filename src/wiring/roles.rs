@@ -132,7 +132,7 @@ impl Parts {
         listeners: Listeners,
         stop: CancellationToken,
     ) -> Result<(), Trouble> {
-        let broker = broker(&self.config, &self.clock).await?;
+        let broker = broker(&self.config, &self.clock)?;
         let wake = Arc::new(Notify::new());
         let directory = self.directory();
         let engine = self.engine_over(&directory, &wake);
