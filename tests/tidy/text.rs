@@ -132,3 +132,28 @@ fn allowances_in_tests_are_for_whole_binaries() {
     let line = "#![allow(clippy::unwrap_used, clippy::expect_used, reason = \"…\")]";
     assert_none(found, &format!("put one {line} at the root of the test binary"));
 }
+
+#[test]
+fn every_alert_has_its_page_and_its_metric() {
+    let files = tree();
+    let text = |path: &str| &files.iter().find(|file| file.path == path).expect(path).text;
+    let (alerts, pages) = (text("deploy/alerts.yml"), text("deploy/runbook.md"));
+    let names =
+        |text: &'static str| move |line: &str| Some(line.trim().strip_prefix(text)?.to_owned());
+    let alerting: Vec<_> = alerts.lines().filter_map(names("- alert: ")).collect();
+    let explained: Vec<_> = pages.lines().filter_map(names("## ")).collect();
+    assert_eq!(alerting, explained, "one section of deploy/runbook.md for each alert, in order");
+
+    // `amazon_pay.outbox.age` in seconds is `amazon_pay_outbox_age_seconds` on the page.
+    let telemetry: String =
+        files.iter().filter(|file| file.is_in("src/telemetry/")).map(|file| &*file.text).collect();
+    let known: Vec<_> = telemetry.split('"').map(|word| word.replace('.', "_")).collect();
+    let words = alerts.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let unknown = words.filter(|word| word.starts_with("amazon_pay_")).filter(|word| {
+        let name = ["_bucket", "_total", "_seconds"].iter();
+        let name = name.fold(*word, |name, end| name.strip_suffix(end).unwrap_or(name));
+        !known.iter().any(|known| known == name)
+    });
+    let unknown: Vec<_> = unknown.map(str::to_owned).collect();
+    assert_none(unknown, "alert on metrics that src/telemetry has");
+}
