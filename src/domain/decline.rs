@@ -201,8 +201,8 @@ impl Decline {
     pub fn constraint(id: &str) -> Self {
         let message = match id {
             "PaymentMethodNotAllowed" => {
-                "The chosen payment method cannot be used for this order. Please choose another one \
-                 in your Amazon account."
+                "The chosen payment method cannot be used for this order. Please choose another \
+                 one in your Amazon account."
             }
             "PaymentPlanNotSet" => "Please choose a payment method in your Amazon account.",
             "ShippingAddressNotSet" => "Please choose a shipping address.",
