@@ -197,10 +197,16 @@ async fn a_publish_under_an_alarm_is_unknown() {
     let late = broker.publish_all(vec![command("order.import", "m-2")]).await;
     assert!(matches!(late[0], Err(PublishError::Unconfirmed(_))), "{late:?}");
     assert!(matches!(broker.check().await, Err(BrokerError::Away(_))));
+    // The next is not even sent.
+    let refused = broker.publish_all(vec![command("order.import", "not sent")]).await;
+    assert!(matches!(refused[0], Err(PublishError::Unconfirmed(_))), "{refused:?}");
     // Who consumes goes on.
     next(&mut consumer).await.settle.ack().await.unwrap();
     node.services("rabbitmqctl", &["-q", "set_vm_memory_high_watermark", "0.9"]);
-    assert_eq!(id(&next(&mut consumer).await), "m-2", "what was unknown was there after all");
+    let unknown = next(&mut consumer).await;
+    assert_eq!(id(&unknown), "m-2", "what was unknown was there after all");
+    unknown.settle.ack().await.unwrap();
     publish(&*broker, &to_queue(Lane::Checkout.queue(), "order.import", "m-3")).await;
+    assert_eq!(id(&next(&mut consumer).await), "m-3");
     eventually("a good check", async || broker.check().await.ok()).await;
 }

@@ -45,17 +45,18 @@ pub struct RabbitMq {
 
 impl RabbitMq {
     /// Starts connecting in the background; needs a running Tokio runtime. `name` is what operators
-    /// see in the broker's list of connections; `reconnects` is the wait between tries to connect.
+    /// see in the broker's list of connections; `schedule` spaces the tries to connect, at an
+    /// eighth of its waits and up to its fifth step.
     ///
     /// # Errors
     /// The URL is not one of AMQP.
-    pub fn start(url: &str, name: &str, reconnects: Arc<dyn Schedule>) -> Result<Self, UrlError> {
+    pub fn start(url: &str, name: &str, schedule: Arc<dyn Schedule>) -> Result<Self, UrlError> {
         let uri: AMQPUri = url.parse().map_err(UrlError)?;
         let declaring = Arc::new(tokio::sync::Mutex::new(()));
         let opening = |role: &str| Opening {
             uri: connection::with_defaults(uri.clone()),
             name: format!("{name} {role}"),
-            schedule: Arc::clone(&reconnects),
+            schedule: Arc::clone(&schedule),
             declaring: Arc::clone(&declaring),
         };
         let publishing = Arc::new(Link::start(opening("publishing")));
@@ -140,10 +141,7 @@ impl Broker for RabbitMq {
         for link in [&*self.publishing, &self.consuming] {
             let up = link.up(Duration::ZERO).await?;
             up.differs.clone()?;
-            if up.connection.status().blocked() {
-                let text = "it takes no messages: memory or disk alarm";
-                return Err(BrokerError::Away(text.to_owned()));
-            }
+            up.takes_messages()?;
             let probe = async {
                 let channel = up.connection.create_channel().await;
                 channel.map(|_| ()).map_err(|error| away(&error))

@@ -79,6 +79,8 @@ impl Publisher {
             // The semaphore is never closed, and a lost permit would only lift the bound.
             let permit = self.permits.acquire().await.ok();
             let up = self.link.up(RECONNECT_PATIENCE).await?;
+            // What is written now would lie in this process until the alarm is over.
+            up.takes_messages()?;
             Ok::<_, BrokerError>((permit, self.channel(&up).await?))
         };
         let begun = before(&mut deadline, begun).await;
