@@ -4,6 +4,7 @@
 mod api_client;
 mod check_config;
 mod dead_letter;
+mod demo;
 mod failure;
 mod mid;
 mod migrate;
@@ -36,6 +37,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Serve(serve::Serve),
     /// Take orders over HTTP, until SIGTERM or SIGINT.
     ///
@@ -64,6 +66,7 @@ impl Cli {
     pub async fn run(self) -> u8 {
         let common = &self.common;
         let done = match self.command {
+            Command::Demo(demo) => Box::pin(demo.run(common)).await,
             Command::Serve(serve) => Box::pin(serve.run(common)).await,
             Command::Ingest(role) => Box::pin(role.run("ingest", common)).await,
             Command::Worker(role) => Box::pin(role.run("worker", common)).await,

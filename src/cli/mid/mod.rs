@@ -158,6 +158,12 @@ async fn add(session: &Session, file: Option<&Path>, json: bool) -> Result<(), F
     output::line(&format!("added mid {}", merchant.id))
 }
 
+/// Adds or replaces a MID of the program's own making.
+pub(crate) async fn put(session: &Session, object: &Map<String, Value>) -> Result<(), Failure> {
+    let (merchant, credentials) = file::read(object, "").map_err(|problems| refused(&problems))?;
+    save(session, &merchant, &credentials, "mid.add").await
+}
+
 async fn list(session: &Session, json: bool) -> Result<(), Failure> {
     let stores = session.stores().await?;
     let rows = stores.merchants.merchants().await.map_err(|error| away(&error))?;
