@@ -124,3 +124,28 @@ macro_rules! on_every_store {
     )+};
 }
 pub(crate) use on_every_store;
+
+/// `on_every_queue!(name, …)`: for each `async fn name(combination: Combination)`, which speaks to
+/// RabbitMQ itself, the tests `name::{rabbitmq_sqlite, rabbitmq_postgres}`.
+macro_rules! on_every_queue {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use $crate::support::matrix::{Broker, Store, available};
+
+            #[tokio::test]
+            async fn rabbitmq_sqlite() {
+                if let Some(here) = available(Broker::RabbitMq, Store::Sqlite) {
+                    Box::pin(super::$name(here)).await;
+                }
+            }
+
+            #[tokio::test]
+            async fn rabbitmq_postgres() {
+                if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
+                    Box::pin(super::$name(here)).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_queue;

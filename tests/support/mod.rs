@@ -14,7 +14,7 @@ pub(crate) mod sim;
 pub(crate) use amqp::Queues;
 pub(crate) use app::{App, AppBuilder};
 pub(crate) use matrix::{Broker, Combination, Store};
-pub(crate) use matrix::{on_every_broker, on_every_combination, on_every_store};
+pub(crate) use matrix::{on_every_broker, on_every_combination, on_every_queue, on_every_store};
 
 use std::time::Duration;
 

@@ -1,0 +1,142 @@
+//! Upsells: on the order's reference again or on their own, before and after their order, within
+//! Amazon's allowance and above it.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{MID, order as support_order, upsell};
+use crate::support::sim::Reference;
+use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::world::{accepted, assert_decline, captured, verdict};
+
+on_every_combination!(
+    an_upsell_is_charged_on_the_reference_it_names,
+    an_upsell_waits_for_its_order,
+    an_upsell_of_a_lander_finds_its_order,
+);
+
+/// An order that leaves room for upsells: Amazon allows a seventh more, and no more.
+fn order(order_id: &str, reference: &Reference) -> Value {
+    let mut body = support_order(order_id, reference);
+    body["amount"] = json!("200.00");
+    body
+}
+
+async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination) {
+    let app = App::start(combination).await;
+    let reference = app.reference(Value::Null).await;
+    verdict(&app, "o", &order("o-1", &reference)).await;
+    let left_out = verdict(&app, "u1", &upsell("o-1", "u-1")).await;
+    assert_eq!(left_out["data"]["status"], "paid", "{left_out}");
+    assert_eq!(left_out["data"]["amazonOrderId"], reference.id);
+    assert_eq!(left_out["data"]["upsellId"], "u-1");
+    let mut body = upsell("o-1", "u-2");
+    body["amazonOrderId"] = json!(reference.id);
+    body["amazonAddressConsent"] = json!(reference.token);
+    let equal = verdict(&app, "u2", &body).await;
+    assert_eq!(equal["data"]["status"], "paid", "{equal}");
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+    // The same again: the same answer.
+    assert_eq!(verdict(&app, "u2 again", &body).await, equal);
+
+    let own = app.reference(Value::Null).await;
+    let mut body = upsell("o-1", "u-3");
+    body["amazonOrderId"] = json!(own.id);
+    body["amazonAddressConsent"] = json!(own.token);
+    body["amount"] = json!("5.00");
+    let event = verdict(&app, "u3", &body).await;
+    assert_eq!(
+        (&event["data"]["status"], &event["data"]["amazonOrderId"]),
+        (&json!("paid"), &json!(own.id))
+    );
+    let captures = app.sim.moved(&own.id, "capture").await;
+    assert_eq!((captures.len(), &captures[0]["sellerOrderId"]), (1, &json!("o-1-u-3")));
+
+    // Amazon allows a little more than the total, and no more.
+    let mut body = upsell("o-1", "u-4");
+    body["amount"] = json!("500.00");
+    let declined = verdict(&app, "u4", &body).await;
+    assert_decline(&declined, "TransactionAmountExceeded", "hard", "use_other_method", false);
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+    let view = app.api.get(&format!("/v1/upsells/{MID}/o-1/u-1")).await.expect(200);
+    assert_eq!(view["data"], left_out["data"]);
+}
+
+async fn an_upsell_waits_for_its_order(combination: Combination) {
+    let app = App::start(combination).await;
+    let reference = app.reference(Value::Null).await;
+    // Before its order, with and without the reference.
+    accepted(&app, "u1", &upsell("o-1", "u-1")).await;
+    let mut body = upsell("o-1", "u-2");
+    body["amazonOrderId"] = json!(reference.id);
+    accepted(&app, "u2", &body).await;
+    let view = format!("/v1/upsells/{MID}/o-1/u-1");
+    eventually("the upsell in hand", async || {
+        (app.api.get(&view).await.status == 200).then_some(())
+    })
+    .await;
+    assert!(captured(&app, &reference.id).await.is_empty());
+    verdict(&app, "o", &order("o-1", &reference)).await;
+    for upsell in ["u-1", "u-2"] {
+        let done = app.done_at(&format!("/v1/upsells/{MID}/o-1/{upsell}")).await;
+        assert_eq!(done["status"], "paid", "{done}");
+    }
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+
+    for (order_id, reason, kind, again) in
+        [("o-2", "AmazonRejected", "hard", false), ("o-3", "InvalidPaymentMethod", "soft", true)]
+    {
+        let reference = app.reference(json!([reason])).await;
+        verdict(&app, order_id, &order(order_id, &reference)).await;
+        let declined = verdict(&app, &format!("{order_id}u"), &upsell(order_id, "u")).await;
+        assert_decline(&declined, "OrderNotPaid", kind, "none", again);
+        assert!(captured(&app, &reference.id).await.is_empty());
+        // Its own consent needs no paid order.
+        let own = app.reference(Value::Null).await;
+        let mut body = upsell(order_id, "own");
+        body["amazonOrderId"] = json!(own.id);
+        let paid = verdict(&app, &format!("{order_id}own"), &body).await;
+        assert_eq!(paid["data"]["status"], "paid", "{paid}");
+        assert_eq!(captured(&app, &own.id).await, ["10.00"]);
+    }
+    // The order is mended, and so is the upsell.
+    let reference = app.reference(json!(["InvalidPaymentMethod"])).await;
+    verdict(&app, "4a", &order("o-4", &reference)).await;
+    verdict(&app, "4u", &upsell("o-4", "u")).await;
+    app.sim.mend_payment_method(&reference.id).await;
+    assert_eq!(verdict(&app, "4b", &order("o-4", &reference)).await["data"]["status"], "paid");
+    let paid = verdict(&app, "4v", &upsell("o-4", "u")).await;
+    assert_eq!((&paid["data"]["status"], &paid["data"]["epoch"]), (&json!("paid"), &json!(2)));
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00"]);
+}
+
+/// The vendor's lander sends no Amazon field on an upsell, and a product for its id.
+async fn an_upsell_of_a_lander_finds_its_order(combination: Combination) {
+    let app = App::start(combination).await;
+    let reference = app.reference(Value::Null).await;
+    verdict(&app, "o", &order("o-1", &reference)).await;
+    let fields = [
+        ("orderId", "o-1"),
+        ("productId", "42"),
+        ("productQty", "2"),
+        ("productPrice", "3.00"),
+        ("productShipPrice", "1.00"),
+        ("productSalesTax", "0.50"),
+        ("replaceProductId", "7"),
+    ];
+    let answer = app.crm("/upsale/import/", &fields).await;
+    assert_eq!(answer["result"], "SUCCESS", "{answer}");
+    assert_eq!(answer["message"]["orderStatus"], "COMPLETE", "{answer}");
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "7.50"]);
+    let view = app.api.get(&format!("/v1/upsells/{MID}/o-1/42-r7")).await.expect(200);
+    assert_eq!(view["status"], "paid");
+    // The same again, and a decline in the customer's words.
+    let again = app.crm("/upsale/import", &fields).await;
+    assert_eq!(again["message"]["merchantTxnId"], answer["message"]["merchantTxnId"], "{again}");
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "7.50"]);
+    let declined = app.reference(json!(["AmazonRejected"])).await;
+    verdict(&app, "o2", &order("o-2", &declined)).await;
+    let fields = [("orderId", "o-2"), ("productId", "42"), ("productPrice", "3.00")];
+    let refused = app.crm("/upsale/import/", &fields).await;
+    assert_eq!(refused["result"], "ERROR", "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("not paid")), "{refused}");
+}
