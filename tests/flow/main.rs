@@ -9,6 +9,7 @@ mod support;
 mod amqp;
 mod asked_again;
 mod declines;
+mod faults;
 mod mws;
 mod sales;
 mod upsells;

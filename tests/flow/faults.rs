@@ -1,0 +1,218 @@
+//! Trouble on the line to Amazon: whatever is cut, delayed or refused, the ledger shows each order
+//! paid once; what cannot be finished lies in the dead letters until an operator moves it.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{MID, merchant, merchant_id, order};
+use crate::support::sim::Reference;
+use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::world::{
+    accepted, assert_event, captured, dead_letter, moved, news, of_order, story, told, verdict,
+};
+
+on_every_combination!(
+    a_cut_line_charges_nobody_twice,
+    what_outlasts_the_budget_waits_for_an_operator,
+    an_account_that_is_refused_or_disabled_waits,
+);
+
+const OPERATIONS: [&str; 4] = [
+    "SetOrderReferenceDetails",
+    "ConfirmOrderReference",
+    "Authorize",
+    "GetOrderReferenceDetails",
+];
+
+/// A fault on one operation of one reference.
+fn fault(reference: &Reference, operation: &str, fault: &str, times: Option<u32>) -> Value {
+    let mut entry = json!({
+        "match": {"operation": operation, "objectId": reference.id},
+        "fault": fault,
+    });
+    match fault {
+        "delay" => entry["delayMs"] = json!(3_000),
+        "500" | "503" => {
+            entry["fault"] = json!("status");
+            entry["status"] = json!(fault.parse::<u16>().unwrap());
+        }
+        _ => {}
+    }
+    if let Some(times) = times {
+        entry["times"] = json!(times);
+    }
+    entry
+}
+
+async fn a_cut_line_charges_nobody_twice(combination: Combination) {
+    // Shorter than the delay, so that it is a call without an answer.
+    let app = App::builder(combination).env("AMAZON_TIMEOUT", 2).start().await;
+    let troubles =
+        ["refuse", "reset_before", "reset_after", "truncate", "delay", "500", "503"];
+    let (mut faults, mut orders) = (Vec::new(), Vec::new());
+    for operation in OPERATIONS {
+        for (number, trouble) in troubles.iter().enumerate() {
+            // Within one run, and beyond what a run tries at once.
+            let times = if operation == "Authorize" && number % 2 == 0 { 4 } else { 1 };
+            let reference = app.reference(Value::Null).await;
+            faults.push(fault(&reference, operation, trouble, Some(times)));
+            orders.push((format!("{operation}-{trouble}"), reference));
+        }
+    }
+    // Nobody can say who the buyer is: that stops no payment.
+    let profile = json!({"match": {"api": "lwa"}, "fault": "status", "status": 500, "times": 3});
+    faults.push(profile);
+    app.sim.faults(Value::from(faults)).await;
+    for (order_id, reference) in &orders {
+        accepted(&app, order_id, &order(order_id, reference)).await;
+    }
+    for (order_id, reference) in &orders {
+        let done = app.done(order_id).await;
+        assert_eq!((&done["status"], &done["data"]["epoch"]), (&json!("paid"), &json!(1)), "{done}");
+        let moved = moved(&app, &reference.id).await;
+        assert_eq!(moved["capture"], ["29.95"], "{order_id}");
+        assert_eq!(moved["authorize"], ["29.95"], "{order_id}");
+        let capture = &app.sim.moved(&reference.id, "capture").await[0];
+        assert_eq!(capture["id"], done["data"]["amazonCaptureId"], "{order_id}");
+    }
+    assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
+}
+
+/// Sends an order and waits until it lies in the dead letters; the dead letter.
+async fn laid_down(app: &App, order_id: &str, reason: &str) -> Value {
+    let letter = dead_letter(app, |letter| letter["orderId"] == order_id).await;
+    assert_eq!((&letter["reason"], &letter["status"]), (&json!(reason), &json!("open")), "{letter}");
+    assert_eq!((&letter["kind"], &letter["amazonBillerId"]), (&json!("order"), &json!(MID)));
+    assert_eq!((&letter["upsellId"], &letter["chargeId"]), (&Value::Null, &Value::Null));
+    assert_eq!(letter["routingKey"], "order.import");
+    assert!(letter["detail"].as_str().is_some_and(|text| !text.is_empty()), "{letter}");
+    assert!(letter["attempts"].is_u64() && letter["since"].is_string(), "{letter}");
+    assert!(letter["messageId"].is_string(), "{letter}");
+    let pending = news(app, &of_order(order_id), "pending", 1).await;
+    assert_eq!(pending["data"]["pending"], json!({"cause": "operator"}));
+    letter
+}
+
+async fn what_outlasts_the_budget_waits_for_an_operator(combination: Combination) {
+    let app = App::builder(combination)
+        .env("RETRY_BUDGET_CHECKOUT", 3)
+        .env("AMAZON_TIMEOUT", 2)
+        .start()
+        .await;
+    let mut references = Vec::new();
+    for _ in 0..5 {
+        references.push(app.reference(Value::Null).await);
+    }
+    let [given_up, redriven, unknown, lost, found] = &references[..] else { unreachable!() };
+    app.sim
+        .faults(json!([
+            fault(given_up, "SetOrderReferenceDetails", "reset_before", None),
+            fault(redriven, "ConfirmOrderReference", "503", None),
+            fault(unknown, "Authorize", "reset_before", None),
+            fault(lost, "Authorize", "reset_after", None),
+            fault(lost, "GetOrderReferenceDetails", "500", None),
+            fault(found, "Authorize", "reset_after", None),
+        ]))
+        .await;
+    for (number, reference) in references.iter().enumerate() {
+        let order_id = format!("o-{number}");
+        accepted(&app, &order_id, &order(&order_id, reference)).await;
+    }
+    // A look at the reference shows what the answers never told.
+    assert_eq!(app.done("o-4").await["status"], "paid");
+    assert_eq!(captured(&app, &found.id).await, ["29.95"]);
+
+    let letter = laid_down(&app, "o-0", "exhausted").await;
+    let id = letter["id"].as_str().unwrap();
+    app.cli_done(&["dead-letter", "discard", id, "--dry-run"]);
+    let filter = ["dead-letter", "list", "--reason", "exhausted", "--status", "open", "--json"];
+    let open = app.cli_json(&filter);
+    assert!(open.as_array().unwrap().iter().any(|open| open["id"] == id), "{open}");
+    app.cli_done(&["dead-letter", "discard", id]);
+    let failed = news(&app, &of_order("o-0"), "failed", 1).await;
+    assert_eq!(failed["data"]["decline"]["code"], "discarded");
+    assert_eq!(failed["data"]["decline"]["type"], "hard");
+    let told = told(&app, &of_order("o-0")).await;
+    assert_eq!(story(&told), [("pending".to_owned(), 1), ("failed".to_owned(), 1)]);
+    assert!(!app.cli(&["dead-letter", "redrive", id], "").status.success());
+    // An end is an end: the same order again hears of it.
+    assert_eq!(verdict(&app, "again", &order("o-0", given_up)).await, failed);
+    assert!(moved(&app, &given_up.id).await.is_empty());
+
+    let letters = [
+        (laid_down(&app, "o-1", "exhausted").await, "o-1", redriven, false),
+        (laid_down(&app, "o-2", "unknown_outcome").await, "o-2", unknown, true),
+        (laid_down(&app, "o-3", "unknown_outcome").await, "o-3", lost, true),
+    ];
+    for (letter, ..) in letters.iter().filter(|(.., refused)| *refused) {
+        let id = letter["id"].as_str().unwrap();
+        let output = app.cli(&["dead-letter", "discard", id], "");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    }
+    app.sim.no_faults().await;
+    for (letter, order_id, reference, _) in &letters {
+        let id = letter["id"].as_str().unwrap();
+        app.cli_done(&["dead-letter", "redrive", id, "--dry-run"]);
+        app.cli_done(&["dead-letter", "redrive", id]);
+        let paid = news(&app, &of_order(order_id), "paid", 1).await;
+        assert_eq!(paid["data"]["sequence"], 2, "{paid}");
+        assert_eq!(captured(&app, &reference.id).await, ["29.95"], "{order_id}");
+        let shown = dead_letter(&app, |shown| shown["id"] == id).await;
+        assert_eq!(shown["status"], "redriven");
+    }
+}
+
+async fn an_account_that_is_refused_or_disabled_waits(combination: Combination) {
+    let app = App::builder(combination).start().await;
+    // A disabled MID takes nothing new; enabled again it goes on where it was.
+    let disabled = app.reference(Value::Null).await;
+    app.cli_done(&["mid", "disable", MID]);
+    // Running roles know it within five seconds; what came before is paid.
+    let mut letter = Value::Null;
+    for number in 0..30 {
+        let reference =
+            if number == 0 { disabled.clone() } else { app.reference(Value::Null).await };
+        let order_id = format!("o-{number}");
+        accepted(&app, &order_id, &order(&order_id, &reference)).await;
+        let event = app
+            .event_where("paid or pending", |event| event["subject"] == of_order(&order_id))
+            .await;
+        assert_event(&event);
+        if event["data"]["status"] == "pending" {
+            letter = dead_letter(&app, |letter| letter["orderId"] == order_id).await;
+            assert!(moved(&app, &reference.id).await.is_empty());
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    assert_eq!(letter["reason"], "configuration", "{letter}");
+    let order_id = letter["orderId"].as_str().unwrap();
+    app.cli_done(&["mid", "enable", MID]);
+    app.cli_done(&["dead-letter", "redrive", "--reason", "configuration", "--mid", MID]);
+    let paid = news(&app, &of_order(order_id), "paid", 1).await;
+    assert_eq!(paid["data"]["capturedAmount"], "29.95");
+
+    // The secret is another now: the MID is tripped, others are not, and the new secret heals it.
+    app.add_mid(&merchant("mid-2")).await;
+    let reference = app.reference(Value::Null).await;
+    let seller = json!({"merchantId": merchant_id(MID), "secretKey": "rotated"});
+    app.sim.play("/sellers", &seller).await;
+    accepted(&app, "t", &order("tripped", &reference)).await;
+    let calls = async || app.sim.calls(&merchant_id(MID)).await["refused"].as_u64().unwrap();
+    eventually("a refused call", async || (calls().await > 0).then_some(())).await;
+    let other = app.sim.order_reference(&merchant_id("mid-2"), Value::Null).await;
+    let mut body = order("free", &other);
+    body["amazonBillerId"] = json!("mid-2");
+    let paid = eventually("the other MID", async || {
+        let reply = crate::world::ask(&app, "f", &body).await;
+        (reply.status != 422).then(|| reply.expect(200))
+    })
+    .await;
+    assert_eq!(paid["status"], "paid", "{paid}");
+    let view = app.api.get(&format!("/v1/orders/{MID}/tripped")).await.expect(200);
+    assert_eq!(view["status"], "accepted", "{view}");
+    let keys = json!({"accessKey": merchant(MID)["accessKey"], "secretKey": "rotated"});
+    app.cli_done_with(&["mid", "rotate", MID, "--file", "-"], &keys.to_string());
+    app.cli_done(&["mid", "test", MID]);
+    assert_eq!(app.done("tripped").await["status"], "paid");
+    assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
+}
