@@ -8,9 +8,11 @@ mod support;
 
 mod amqp;
 mod asked_again;
+mod bad_input;
 mod declines;
 mod faults;
 mod mws;
+mod processes;
 mod sales;
 mod upsells;
 mod world;

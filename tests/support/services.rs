@@ -61,6 +61,11 @@ impl AmqpEnv {
     }
 }
 
+/// The broker closes every connection to this vhost.
+pub(crate) fn close_connections(amqp: &AmqpEnv) {
+    amqp.ctl(&["close_all_connections", "a test"]);
+}
+
 impl Drop for AmqpEnv {
     fn drop(&mut self) {
         rabbitmqctl(&["-q", "delete_vhost", &self.vhost], "");
