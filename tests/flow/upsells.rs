@@ -34,7 +34,7 @@ async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination
     body["amazonAddressConsent"] = json!(reference.token);
     let equal = verdict(&app, "u2", &body).await;
     assert_eq!(equal["data"]["status"], "paid", "{equal}");
-    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "4.00", "4.00"]);
     // The same again: the same answer.
     assert_eq!(verdict(&app, "u2 again", &body).await, equal);
 
@@ -56,7 +56,7 @@ async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination
     body["amount"] = json!("500.00");
     let declined = verdict(&app, "u4", &body).await;
     assert_decline(&declined, "TransactionAmountExceeded", "hard", "use_other_method", false);
-    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "4.00", "4.00"]);
     let view = app.api.get(&format!("/v1/upsells/{MID}/o-1/u-1")).await.expect(200);
     assert_eq!(view["data"], left_out["data"]);
 }
@@ -80,7 +80,7 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
         let done = app.done_at(&format!("/v1/upsells/{MID}/o-1/{upsell}")).await;
         assert_eq!(done["status"], "paid", "{done}");
     }
-    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00", "10.00"]);
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "4.00", "4.00"]);
 
     for (order_id, reason, kind, again) in
         [("o-2", "AmazonRejected", "hard", false), ("o-3", "InvalidPaymentMethod", "soft", true)]
@@ -96,7 +96,7 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
         body["amazonOrderId"] = json!(own.id);
         let paid = verdict(&app, &format!("{order_id}own"), &body).await;
         assert_eq!(paid["data"]["status"], "paid", "{paid}");
-        assert_eq!(captured(&app, &own.id).await, ["10.00"]);
+        assert_eq!(captured(&app, &own.id).await, ["4.00"]);
     }
     // The order is mended, and so is the upsell.
     let reference = app.reference(json!(["InvalidPaymentMethod"])).await;
@@ -106,7 +106,7 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
     assert_eq!(verdict(&app, "4b", &order("o-4", &reference)).await["data"]["status"], "paid");
     let paid = verdict(&app, "4v", &upsell("o-4", "u")).await;
     assert_eq!((&paid["data"]["status"], &paid["data"]["epoch"]), (&json!("paid"), &json!(2)));
-    assert_eq!(captured(&app, &reference.id).await, ["200.00", "10.00"]);
+    assert_eq!(captured(&app, &reference.id).await, ["200.00", "4.00"]);
 }
 
 /// The vendor's lander sends no Amazon field on an upsell, and a product for its id.
