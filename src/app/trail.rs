@@ -81,7 +81,8 @@ pub fn steps(rows: &[JournalEntry]) -> Vec<Step> {
                 at: row.at,
                 kind: row.kind.clone(),
                 name: row.name.clone(),
-                detail: Value::String(row.detail.clone()),
+                detail: serde_json::from_str(&row.detail)
+                    .unwrap_or_else(|_| Value::String(row.detail.clone())),
             }),
         }
     }
