@@ -22,6 +22,9 @@ use crate::ports::store::{Commit, PaymentWrite, StoreError};
 /// A run that takes longer goes on in a new one, so that a lease never runs out under it.
 const RUN_MAX_MS: i64 = 120_000;
 
+/// How often a run begins again because the database was away.
+const AWAY_TRIES: u32 = 40;
+
 /// How long buyer details are waited for once the authorization has been answered.
 const DETAILS_WAIT: Duration = Duration::from_secs(5);
 
@@ -46,12 +49,33 @@ struct Course<'a> {
 }
 
 impl Engine {
-    /// Drives a claimed payment until it is settled.
+    /// Drives a claimed payment until it is settled. While the database is away it is this
+    /// process's to go on with, because to everybody else it has an owner who is alive.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else went on with it meanwhile: nothing is lost.
     pub async fn drive(&self, claimed: Claimed) -> Result<(), StoreError> {
-        let Claimed { payment, seat: _seat } = claimed;
+        let Claimed { mut payment, seat: _seat } = claimed;
+        let mut tries = 0;
+        loop {
+            match self.run(payment.clone()).await {
+                Err(StoreError::Away(why)) if tries < AWAY_TRIES => {
+                    tries += 1;
+                    let id = payment.id();
+                    tracing::warn!(payment = %id, tries, "payment {id} waits in hand: {why}");
+                    // A run that was not written may have got as far as its money call.
+                    if payment.exposure == Exposure::Open {
+                        payment.exposure = Exposure::Sent;
+                    }
+                    let delay = self.schedule.delay(tries).min(Duration::from_secs(5));
+                    tokio::time::sleep(delay).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn run(&self, payment: Payment) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let account = match self.accounts.account(&payment.key.mid).await? {
             Some(account) => account,

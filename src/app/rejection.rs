@@ -8,6 +8,7 @@ use crate::contract::command::{Biller, Parsed, Rejection, SaleCommand};
 use crate::contract::{ReadableIds, event};
 use crate::domain::command::{Kind, Subject};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
+use crate::domain::ids::MessageId;
 use crate::domain::payment::admission::{Seen, SeenMessage};
 use crate::domain::payment::{DeadLetterReason, Payment};
 use crate::ports::broker::Message;
@@ -47,8 +48,36 @@ impl Engine {
         };
         let mut commit = Commit::default();
         let event = self.file(&mut commit, &filing, Some(message));
+        let readable = rejection.ids.message_id.as_ref();
+        if let Some(id) = readable.filter(|id| MessageId::new(id.as_str()).is_ok()) {
+            commit.inbox.push(InboxEntry {
+                message_id: id.clone(),
+                seen: SeenMessage {
+                    fingerprint: rejection.fingerprint.clone(),
+                    seen: Seen::Rejected(event.clone()),
+                },
+                at: filing.now,
+            });
+        }
+        self.commit_rejection(commit, &event, filing.replies, filing.now).await
+    }
+
+    /// A message id that stands for another message keeps its meaning; a rejection that was filed
+    /// before is only told again.
+    async fn commit_rejection(
+        &self,
+        mut commit: Commit,
+        event: &str,
+        replies: Vec<ReplyTarget>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        match self.commit(commit.clone()).await {
+            Err(StoreError::Conflict) => {}
+            other => return other,
+        }
+        commit.inbox.clear();
         match self.commit(commit).await {
-            Err(StoreError::Conflict) => self.repeat(&event, filing.replies, filing.now).await,
+            Err(StoreError::Conflict) => self.repeat(event, replies, now).await,
             other => other,
         }
     }
@@ -93,17 +122,7 @@ impl Engine {
             },
             at: now,
         });
-        match self.commit(commit.clone()).await {
-            Err(StoreError::Conflict) => {
-                // The id stands for another message, which keeps it.
-                commit.inbox.clear();
-                match self.commit(commit).await {
-                    Err(StoreError::Conflict) => self.repeat(&event, filing.replies, now).await,
-                    other => other,
-                }
-            }
-            other => other,
-        }
+        self.commit_rejection(commit, &event, filing.replies, now).await
     }
 
     /// Adds event and dead letter of a rejection; the event's id.
