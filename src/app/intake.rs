@@ -35,11 +35,23 @@ pub(crate) enum Taken {
     Later(Tier),
 }
 
+impl Taken {
+    /// Its name in the metrics.
+    const fn name(&self) -> &'static str {
+        match self {
+            Taken::Done => "done",
+            Taken::Drive(_) => "claimed",
+            Taken::Later(_) => "later",
+        }
+    }
+}
+
 impl Engine {
     /// Handles a delivery from first look to acknowledgement.
     pub async fn handle(&self, delivery: Delivery, broker: &dyn Broker) {
         let Delivery { message, lane, redelivered, settle, .. } = delivery;
         let taken = self.take(&message, lane, redelivered).await;
+        self.metrics.message(lane, taken.as_ref().map_or("held", Taken::name));
         let settled = match taken {
             Ok(Taken::Done) => settle.ack().await,
             Ok(Taken::Drive(claimed)) => {

@@ -239,6 +239,7 @@ impl Course<'_> {
                 if self.payment.effort.refused_since.take().is_some()
                     | engine.breaker.heal(&self.account.merchant.id)
                 {
+                    engine.metrics.refused(self.account.merchant.id.as_str(), false);
                     engine.wake_account(&self.account.merchant.id).await;
                 }
             }

@@ -89,6 +89,7 @@ impl Engine {
                 let probe_at = if run.rule == "account_tripped" {
                     now + 15_000
                 } else {
+                    self.metrics.refused(merchant.id.as_str(), true);
                     self.breaker.trip(&merchant.id, merchant.revision, now)
                 };
                 let budget = self.policy.budget_ms(payment.key.subject.kind());

@@ -54,7 +54,7 @@ impl Engine {
             except: self.slots.full(),
         };
         let due = self.store.due(&query).await?;
-        let mut driven = 0;
+        let (found, mut driven) = (due.len(), 0);
         for payment in due {
             if payment.effort.crashes >= SUSPECT_AFTER {
                 self.drive_alone(payment).await;
@@ -65,11 +65,13 @@ impl Engine {
             let Some(place) = self.slots.try_enter() else { break };
             driven += 1;
             let engine = Arc::clone(self);
+            let in_hand = self.metrics.take_in_hand();
             tasks.spawn(async move {
                 engine.drive_due(payment, false).await;
-                drop((seat, place));
+                drop((seat, place, in_hand));
             });
         }
+        self.metrics.due(u64::try_from(found - driven).unwrap_or(0));
         self.close_references(now).await?;
         Ok(driven)
     }

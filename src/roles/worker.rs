@@ -76,6 +76,7 @@ async fn beat(engine: Arc<Engine>, stop: CancellationToken) {
             Ok(alive) => {
                 away = false;
                 engine.governor.workers(alive.max(1));
+                engine.metrics.workers(alive);
             }
             Err(error) if !away => {
                 away = true;
@@ -152,9 +153,10 @@ async fn take(
         };
         let engine = Arc::clone(engine);
         let broker = Arc::clone(broker);
+        let in_hand = engine.metrics.take_in_hand();
         tasks.spawn(async move {
             engine.handle(delivery, broker.as_ref()).await;
-            drop(place);
+            drop((place, in_hand));
         });
     }
 }

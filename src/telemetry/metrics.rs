@@ -152,14 +152,15 @@ impl Metrics {
         self.payments.add(1, &labels([("kind", kind.as_str()), ("outcome", outcome)]));
     }
 
-    /// Amazon answered (`ok`), or did not: the fault's name.
+    /// Amazon `answered`, or the fault's name.
     pub fn call(&self, operation: &'static str, result: &'static str, duration_ms: i64) {
         let labels = labels([("operation", operation), ("result", result)]);
         self.calls.add(1, &labels);
         self.call_duration.record(seconds(duration_ms), &labels);
     }
 
-    /// A delivery was settled: `done`, `joined`, `rejected`, `retried`, `requeued` …
+    /// A delivery was judged: `done`, `claimed` (it is driven now), `later`, or `held` because the
+    /// database is away.
     pub fn message(&self, lane: Lane, result: &'static str) {
         self.messages.add(1, &labels([("lane", lane.queue()), ("result", result)]));
     }
@@ -304,13 +305,13 @@ mod tests {
     fn what_happens_is_counted_under_its_labels() {
         let metrics = Metrics::local().unwrap();
         metrics.payment(Kind::Upsell, "declined");
-        metrics.call("authorize", "ok", 1500);
+        metrics.call("authorize", "answered", 1500);
         metrics.broken("I4");
         let held = metrics.take_in_hand();
         let page = metrics.page().unwrap();
         let one = |begin: &str| assert!(line(&page, begin).ends_with(" 1"), "{begin}: {page}");
         one("amazon_pay_payments_total{kind=\"upsell\",outcome=\"declined\"");
-        one("amazon_pay_calls_total{operation=\"authorize\",result=\"ok\"");
+        one("amazon_pay_calls_total{operation=\"authorize\",result=\"answered\"");
         one("amazon_pay_invariants_broken_total{number=\"I4\"");
         one("amazon_pay_in_hand");
         assert!(line(&page, "amazon_pay_call_duration_seconds_sum").ends_with(" 1.5"));

@@ -101,6 +101,13 @@ impl Stores {
         });
     }
 
+    /// Ends the connections, within a bound; what was committed is in the file then.
+    pub async fn close(&self) {
+        let closed = tokio::time::timeout(LOOK_AGAIN, self.database.clone().close());
+        // The database has all that was committed, one way or the other.
+        drop(closed.await);
+    }
+
     /// Every migration that this program knows, and whether the database has it.
     ///
     /// # Errors
