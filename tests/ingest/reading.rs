@@ -104,23 +104,25 @@ async fn a_payment_that_has_told_nothing_yet_is_shown_as_it_is() {
 async fn on_demand_every_step_is_told() {
     let world = World::start().await;
     world.database.payments.lock().unwrap().push(payment("mid-na", "CRM-1"));
-    let step = |payment_id: &str, name: &str, detail: &str| JournalEntry {
+    let row = |payment_id: &str, detail: &str| JournalEntry {
         payment_id: payment_id.to_owned(),
         at: 1_769_839_200_007,
-        kind: "call".to_owned(),
-        name: name.to_owned(),
+        kind: "run".to_owned(),
+        name: String::new(),
         detail: detail.to_owned(),
     };
-    *world.database.steps.lock().unwrap() = vec![
-        step("mid-na/order/CRM-1", "Authorize", r#"{"answer":"Pending"}"#),
-        step("mid-na/order/CRM-2", "Other", "{}"),
-        step("mid-na/order/CRM-1", "Note", "in words"),
-    ];
+    let run = r#"[
+        {"at":1769839200000,"kind":"call","name":"authorize","detail":{"result":"answered"}},
+        {"at":1769839200001,"kind":"event","name":"order.paid","detail":{"id":"evt_paid"}}
+    ]"#;
+    *world.database.steps.lock().unwrap() =
+        vec![row("mid-na/order/CRM-1", run), row("mid-na/order/CRM-2", "[]")];
     let shown = world.get("/v1/orders/mid-na/CRM-1?timeline=1").await.expect(200);
     let expected = json!([
-        {"at": "2026-01-31T06:00:00.007Z", "kind": "call", "name": "Authorize",
-         "detail": {"answer": "Pending"}},
-        {"at": "2026-01-31T06:00:00.007Z", "kind": "call", "name": "Note", "detail": "in words"},
+        {"at": "2026-01-31T06:00:00.000Z", "kind": "call", "name": "authorize",
+         "detail": {"result": "answered"}},
+        {"at": "2026-01-31T06:00:00.001Z", "kind": "event", "name": "order.paid",
+         "detail": {"id": "evt_paid"}},
     ]);
     assert_eq!(shown["timeline"], expected);
     let answer = world.get("/v1/orders/mid-na/CRM-1?timeline=yes").await;

@@ -42,7 +42,6 @@ use crate::ports::relay::Outbox;
 use crate::ports::store::Store;
 use crate::ports::vault::Vault;
 use crate::telemetry::Metrics;
-use crate::telemetry::fields;
 use access::Access;
 use rate::Rates;
 use remembered::Remembered;
@@ -53,9 +52,6 @@ pub const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// The pattern of every path that is answered; the CRM's also with a trailing slash.
 pub const ROUTES: &[&str] = &paths::ROUTES;
-
-/// How long a role waits before it asks a broker again that is away.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What ingest needs from outside.
 #[derive(Clone)]
@@ -143,22 +139,10 @@ impl Ingest {
     pub async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let router = Arc::clone(&self).router();
         tokio::join!(
-            self.declare(&stop),
             self.access.keep_fresh(&stop),
             self.verdicts.listen(&*self.ports.broker, &stop),
             server::serve(listener, router, &stop),
         );
-    }
-
-    /// A command is routable before the first worker runs.
-    async fn declare(&self, stop: &CancellationToken) {
-        while let Err(error) = self.ports.broker.declare().await {
-            tracing::warn!({ fields::ERROR } = %error, "the topology is not declared yet");
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(RETRY) => {}
-            }
-        }
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
+use super::Ingest;
 use super::access::{Caller, hex};
 use super::gate::header;
 use super::refusal::{Away, Refusal};
 use super::remembered::Key;
 use super::verdict::Verdict;
-use super::{Ingest, RETRY};
 use crate::contract::Validated;
 use crate::contract::command::{Biller, Command};
 use crate::domain::command::PaymentKey;
@@ -25,6 +25,8 @@ use crate::telemetry::trace;
 
 /// Until the broker's confirm; the contract promises an answer within 10 s.
 const CONFIRM: Duration = Duration::from_secs(8);
+/// Before the same message is published again.
+const AGAIN: Duration = Duration::from_millis(250);
 /// One question to the store that an answer does not depend on.
 pub(super) const ASIDE: Duration = Duration::from_secs(1);
 /// The header that makes a request repeatable.
@@ -193,7 +195,7 @@ async fn publish(broker: &dyn Broker, message: Message) -> bool {
                 }
                 Some(Err(PublishError::Refused | PublishError::Unconfirmed(_))) | None => {}
             }
-            tokio::time::sleep(RETRY / 4).await;
+            tokio::time::sleep(AGAIN).await;
         }
     };
     let confirmed = tokio::time::timeout(CONFIRM, tries).await.is_ok();

@@ -118,9 +118,11 @@ impl Verdicts {
     }
 
     async fn receive(&self, broker: &dyn Broker) {
+        let mut told = false;
         loop {
             match broker.replies().await {
                 Ok(mut replies) => {
+                    told = false;
                     self.set_queue(Some(replies.queue()));
                     while let Some(message) = replies.next().await {
                         self.hand_over(&message);
@@ -128,7 +130,11 @@ impl Verdicts {
                     }
                     tracing::info!("the reply queue is lost and opened again");
                 }
-                Err(error) => tracing::warn!({ fields::ERROR } = %error, "no reply queue"),
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!({ fields::ERROR } = %error, "there is no reply queue");
+                }
+                Err(_) => {}
             }
             self.set_queue(None);
             tokio::time::sleep(REOPEN).await;
