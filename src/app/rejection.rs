@@ -1,6 +1,8 @@
 //! Messages that are not acceptable: each ends in an event that names its fields, and in a dead
 //! letter with the whole message, sealed. It neither creates, ends nor changes a payment.
 
+use std::collections::BTreeMap;
+
 use super::engine::Engine;
 use super::intake::{Resolved, reply_of};
 use super::settle::letter_id;
@@ -196,20 +198,34 @@ impl Engine {
         });
         let message_id = opener.message_id.to_string();
         let traceparent = opener.traceparent.clone();
-        self.reject_known(commit, payment, message_id, reply, rejected, traceparent, now);
+        let replies = reply.into_iter().collect();
+        self.reject_known(commit, payment, message_id, replies, rejected, traceparent, now);
     }
 
-    /// … and so is every message that joined it.
+    /// … and so is every message that joined it, once, whoever asked under it.
     pub(crate) fn reject_joined(
         &self,
         commit: &mut Commit,
         payment: &Payment,
-        waiter: &Waiter,
+        joined: Vec<Waiter>,
         rejected: &Decline,
         now: i64,
     ) {
-        let (id, reply) = (waiter.message_id.clone(), waiter.reply.clone());
-        self.reject_known(commit, payment, id, reply, rejected, None, now);
+        let mut messages: BTreeMap<String, Vec<ReplyTarget>> = BTreeMap::new();
+        for waiter in joined {
+            messages.entry(waiter.message_id).or_default().extend(waiter.reply);
+        }
+        for (id, replies) in messages {
+            if id != payment.opener.message_id.as_str() {
+                self.reject_known(commit, payment, id, replies, rejected, None, now);
+                continue;
+            }
+            // The opener's own rejection reaches everybody who asked under its id.
+            let first = commit.rejected.first().is_some_and(|(message, _)| *message == id);
+            if let Some(own) = commit.outbox.first_mut().filter(|_| first) {
+                own.replies.extend(replies);
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "two callers, each naming what it knows")]
@@ -218,7 +234,7 @@ impl Engine {
         commit: &mut Commit,
         payment: &Payment,
         message_id: String,
-        reply: Option<ReplyTarget>,
+        replies: Vec<ReplyTarget>,
         rejected: &Decline,
         traceparent: Option<String>,
         now: i64,
@@ -228,7 +244,7 @@ impl Engine {
             ids: &ids,
             decline: rejected,
             fingerprint: "after all",
-            replies: reply.into_iter().collect(),
+            replies,
             traceparent,
             now,
         };

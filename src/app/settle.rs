@@ -30,6 +30,9 @@ impl Engine {
         payment.lease = None;
         payment.version = expected + 1;
         payment.updated_at = now;
+        // A run that settles crashed nobody: only crashes in a row make a suspect.
+        payment.effort.crashes = 0;
+        payment.effort.crashes_alone = 0;
         if payment.exposure == Exposure::Open {
             // The run ended before its money call, or every such call was answered.
             payment.exposure = Exposure::Clear;
@@ -194,9 +197,8 @@ impl Engine {
         let joined = self.store.waiters(&id).await?;
         let mut commit = Commit::default();
         self.reject_opener(&mut commit, &payment, &rejected, now);
-        for waiter in &joined {
-            self.reject_joined(&mut commit, &payment, waiter, &rejected, now);
-        }
+        self.reject_joined(&mut commit, &payment, joined, &rejected, now);
+        let asked = payment.clone();
         trail.decision(now, "rejected", code.as_str(), 0);
         if payment.restore() {
             payment.version = expected + 1;
@@ -206,7 +208,15 @@ impl Engine {
             commit.payment = Some(PaymentWrite::Update { payment, expected });
         } else {
             commit.journal = trail.take(&id, now);
-            commit.payment = Some(PaymentWrite::Delete { id, expected });
+            commit.payment = Some(PaymentWrite::Delete { id: id.clone(), expected });
+        }
+        self.commit_surely(commit).await?;
+        // Whoever joined while this was being written is told as well.
+        let late = self.store.waiters(&id).await?;
+        let mut commit = Commit::default();
+        self.reject_joined(&mut commit, &asked, late, &rejected, now);
+        if commit.outbox.is_empty() {
+            return Ok(());
         }
         self.commit_surely(commit).await
     }

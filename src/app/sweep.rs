@@ -19,6 +19,10 @@ const IDLE: Duration = Duration::from_millis(250);
 /// Crashes of its worker before a payment is handled alone in hand.
 const SUSPECT_AFTER: u32 = 3;
 
+/// How long the turn of handling suspects holds, and how often it is renewed.
+const SUSPECT_TURN_MS: i64 = 10_000;
+const SUSPECT_RENEW: Duration = Duration::from_secs(3);
+
 /// How many due payments are fetched at once.
 const BATCH: usize = 200;
 
@@ -161,19 +165,39 @@ impl Engine {
 
     /// A suspect is handled with nothing else in hand, here and by whoever else has a suspect.
     async fn drive_alone(&self, payment: Payment) {
-        let now = self.clock.now_ms();
-        match self.store.take_turn("suspect", &self.worker, now, now + 300_000).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::warn!(%error, "no turn for the suspect lane");
-                return;
-            }
+        if !self.take_suspect_turn(SUSPECT_TURN_MS).await {
+            return;
         }
         let id = payment.id();
         tracing::warn!(payment = %id, "payment {id} crashed its worker before: handled alone");
-        let Some(_house) = self.slots.enter_alone().await else { return };
-        self.drive_due(payment, true).await;
+        let alone = async {
+            if let Some(_house) = self.slots.enter_alone().await {
+                self.drive_due(payment, true).await;
+            }
+        };
+        // Short and renewed, so that the turn of a process that dies of it is soon free.
+        let renewing = async {
+            loop {
+                tokio::time::sleep(SUSPECT_RENEW).await;
+                self.take_suspect_turn(SUSPECT_TURN_MS).await;
+            }
+        };
+        tokio::select! {
+            () = alone => {}
+            () = renewing => {}
+        }
+        self.take_suspect_turn(0).await;
+    }
+
+    async fn take_suspect_turn(&self, for_ms: i64) -> bool {
+        let now = self.clock.now_ms();
+        match self.store.take_turn("suspect", &self.worker, now, now + for_ms).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::warn!(%error, "no turn for the suspect lane");
+                false
+            }
+        }
     }
 
     /// Closes references whose time for upsells is over; failing that, it is tried again later.
