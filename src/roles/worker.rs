@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::app::engine::{DEAD_AFTER_MS, Engine};
 use crate::ports::broker::{Broker, BrokerError, Consumer, Delivery, Lane};
+use crate::telemetry::fields;
+use crate::telemetry::trace::continue_from;
 
 /// Between two signs of life.
 const HEARTBEAT: Duration = Duration::from_millis(1_000);
@@ -154,10 +157,12 @@ async fn take(
         let engine = Arc::clone(engine);
         let broker = Arc::clone(broker);
         let in_hand = engine.metrics.take_in_hand();
-        tasks.spawn(async move {
+        let span = span_of(&delivery);
+        let handled = async move {
             engine.handle(delivery, broker.as_ref()).await;
             drop((place, in_hand));
-        });
+        };
+        tasks.spawn(handled.instrument(span));
     }
 }
 
@@ -166,4 +171,21 @@ async fn give_back(delivery: Delivery) {
         // The broker gives it back by itself when the connection ends.
         tracing::debug!(%error, "a delivery was not given back");
     }
+}
+
+/// The span of a delivery: a child of the producer's, so that one trace leads from the lander's
+/// request to Amazon's request id.
+fn span_of(delivery: &Delivery) -> tracing::Span {
+    let message = &delivery.message;
+    let span = tracing::info_span!(
+        "process",
+        { fields::LANE } = delivery.lane.queue(),
+        { fields::ROUTING_KEY } = message.routing_key.as_str(),
+        { fields::MESSAGE } = message.message_id.as_deref().unwrap_or_default(),
+        "messaging.system" = "rabbitmq",
+        "messaging.operation.type" = "process",
+    );
+    let header = |name: &str| message.headers.get(name).map(String::as_str);
+    continue_from(&span, header("traceparent"), header("tracestate"));
+    span
 }
