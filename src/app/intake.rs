@@ -56,7 +56,7 @@ impl Engine {
             Ok(Taken::Done) => settle.ack().await,
             Ok(Taken::Drive(claimed)) => {
                 let id = claimed.payment.id();
-                match self.drive(*claimed).await {
+                match Box::pin(self.drive(*claimed)).await {
                     Ok(()) | Err(StoreError::Conflict) => {}
                     Err(error) => {
                         tracing::warn!(payment = %id, %error, "payment {id} is left to the sweep");

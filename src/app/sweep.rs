@@ -61,7 +61,7 @@ impl Engine {
         let (found, mut driven) = (due.len(), 0);
         for payment in due {
             if payment.effort.crashes >= SUSPECT_AFTER {
-                self.drive_alone(payment).await;
+                Box::pin(self.drive_alone(payment)).await;
                 driven += 1;
                 continue;
             }
@@ -84,7 +84,7 @@ impl Engine {
     pub(crate) async fn drive_due(&self, payment: Payment, alone: bool) {
         let id = payment.id();
         let outcome = match self.claim(payment, alone).await {
-            Ok(Some(claimed)) => self.drive(claimed).await,
+            Ok(Some(claimed)) => Box::pin(self.drive(claimed)).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };

@@ -78,12 +78,17 @@ async fn main() {
 
 /// Answers that never come, in every way, now and then.
 fn trouble() -> Value {
-    let one = |fault: &str, probability: f64| json!({"match": {"api": "mws"}, "fault": fault, "probability": probability});
+    let one = |fault: &str, probability: f64| {
+        let api = json!({"api": "mws"});
+        json!({"match": api, "fault": fault, "probability": probability})
+    };
     json!([
         one("reset_after", 0.01),
         one("reset_before", 0.01),
         one("truncate", 0.01),
-        {"match": {"api": "mws"}, "fault": "status", "status": 503, "probability": 0.01},
+        {
+            "match": {"api": "mws"}, "fault": "status", "status": 503, "probability": 0.01,
+        },
         {"match": {"api": "mws"}, "fault": "delay", "delayMs": 300, "probability": 0.05},
     ])
 }
