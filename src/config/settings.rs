@@ -239,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_setting() {
+        let readme = include_str!("../../README.md");
+        for setting in SETTINGS {
+            assert!(readme.contains(&format!("`{}`", setting.name)), "{}", setting.name);
+        }
+    }
+
+    #[test]
     fn no_secret_can_be_an_argument() {
         let hidden: Vec<_> = SETTINGS.iter().filter(|one| !one.flag).map(|one| one.name).collect();
         assert_eq!(hidden, ["MASTER_KEY"]);
