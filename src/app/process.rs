@@ -15,7 +15,7 @@ use crate::domain::command::Subject;
 use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
-use crate::domain::payment::{Exposure, Payment, Phase, order_gate};
+use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
 use crate::ports::gateway::{Account, BuyerDetails, Exchange};
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
 
@@ -118,6 +118,10 @@ impl Course<'_> {
             let _ = probe_at;
             return Ok(End::Settle(Wait::Credentials));
         }
+        if !merchant.enabled && self.lies_unbegun() {
+            let detail = "the merchant account is disabled".to_owned();
+            return Ok(End::Settle(Wait::Operator(DeadLetterReason::Configuration, detail)));
+        }
         let mut next = match self.payment.phase {
             Phase::WaitingForOrder => self.pass_the_gate().await?,
             _ => None,
@@ -138,6 +142,17 @@ impl Course<'_> {
                 Some(Next::Reject(code, errors)) => return Ok(End::Reject(code, errors)),
             };
         }
+    }
+
+    /// Whether it was laid down before anything was asked of Amazon: a disabled account takes
+    /// nothing new, sent back to work or not; what has begun is finished.
+    fn lies_unbegun(&self) -> bool {
+        let payment = &self.payment;
+        let first = matches!(
+            payment.phase,
+            Phase::WaitingForOrder | Phase::Inspecting | Phase::SettingDetails
+        );
+        first && payment.told_pending_operator && payment.exposure != Exposure::Sent
     }
 
     /// An upsell looks at its order. What it learns is committed before anything is done with it.

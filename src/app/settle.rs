@@ -41,7 +41,10 @@ impl Engine {
         if let Some((reason, detail)) = operator {
             dead_letters.push(self.lay_down(&mut payment, &mut run, reason, detail, now));
         }
-        trail.decision(now, run.rule, payment.phase.as_str(), payment.effort.attempt);
+        if !run.rule.is_empty() {
+            let (phase, attempt) = (payment.phase.as_str(), payment.effort.attempt);
+            trail.decision(now, run.rule, phase, attempt);
+        }
         let mut outbox = Vec::new();
         for outcome in run.told.drain(..) {
             let entry = self.tell(&mut payment, outcome, now);

@@ -27,8 +27,8 @@ pub struct Policy {
     pub at_once_tries: u32,
     /// Authorizations that may end in `ProcessingFailure` and still be followed by another.
     pub processing_failures_max: u32,
-    /// How long something may be pending at Amazon before an operator must look.
-    pub pending_max_ms: i64,
+    /// Looks at something pending before an operator must look: about two days of them.
+    pub polls_max: u32,
 }
 
 impl Policy {
@@ -66,7 +66,7 @@ impl Default for Policy {
             at_once_ms: 5_000,
             at_once_tries: 3,
             processing_failures_max: 2,
-            pending_max_ms: 172_800_000,
+            polls_max: 64,
         }
     }
 }

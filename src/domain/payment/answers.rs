@@ -209,14 +209,15 @@ fn pending(payment: &mut Payment, run: &mut Run, phase: Phase, now: i64, policy:
     run.rule = "pending_at_amazon";
     payment.phase = phase;
     payment.exposure = Exposure::Sent;
+    // Amazon answered: trouble is counted from here on, and time is Amazon's.
+    payment.effort.since = now;
+    payment.effort.attempt = 0;
     if !payment.told_pending_amazon {
         payment.told_pending_amazon = true;
         payment.effort.polls = 0;
-        // From here on time is Amazon's; the age limit counts from the first `Pending`.
-        payment.effort.since = now;
         run.told.push(Outcome::PendingAmazon);
     }
-    if now - payment.effort.since > policy.pending_max_ms {
+    if payment.effort.polls >= policy.polls_max {
         let detail = "pending at Amazon for longer than it may be".to_owned();
         return Next::Settle(Wait::Operator(DeadLetterReason::UnknownOutcome, detail));
     }
