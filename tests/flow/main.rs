@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod amqp;
 mod asked_again;
 mod bad_input;

@@ -4,12 +4,22 @@
 use serde_json::{Value, json};
 
 use crate::support::app::order;
+use crate::support::matrix::available;
 use crate::support::services;
-use crate::support::{App, Combination, eventually, on_every_combination, on_every_queue};
+use crate::support::{
+    App, Broker, Combination, Store, eventually, on_every_combination, on_every_queue,
+};
 use crate::world::{accepted, captured, moved, news, of_order, story, told, verdict};
 
 on_every_combination!(a_killed_worker_is_found_out, who_is_told_to_leave_drains);
 on_every_queue!(a_broker_or_a_database_may_be_away);
+
+async fn ready(app: &App, wanted: u16) {
+    eventually(&format!("/readyz {wanted}"), async || {
+        (app.anonymous.status("/readyz").await == Some(wanted)).then_some(())
+    })
+    .await;
+}
 
 /// Orders whose authorization takes its time.
 async fn slow_orders(app: &App, name: &str, count: usize) -> Vec<(String, String)> {
@@ -101,24 +111,14 @@ async fn a_broker_or_a_database_may_be_away(combination: Combination) {
     let amqp = app.amqp.as_ref().unwrap();
     amqp.ctl(&["clear_permissions", "guest"]);
     services::close_connections(amqp);
-    let ready = async |wanted: u16| {
-        let what = format!("/readyz {wanted}");
-        eventually(&what, async || {
-            (app.anonymous.status("/readyz").await == Some(wanted)).then_some(())
-        })
-        .await;
-    };
-    ready(503).await;
+    ready(&app, 503).await;
     assert_eq!(app.anonymous.status("/livez").await, Some(200));
     let reference = app.reference(Value::Null).await;
     let body = order("o-3", &reference);
     let refused = app.api.post_with("/v1/orders", &[("idempotency-key", "3")], &body).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
-    // A role that starts meanwhile waits as well.
-    let status = app.processes[0].id();
-    assert!(status > 0);
     app.amqp.as_ref().unwrap().ctl(&["set_permissions", "guest", ".*", ".*", ".*"]);
-    ready(200).await;
+    ready(&app, 200).await;
     accepted(&app, "3", &body).await;
     assert_eq!(app.done("o-3").await["status"], "paid");
     assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
@@ -130,14 +130,65 @@ async fn starting_without(app: &mut App) {
     app.process("worker").terminate().await;
     app.amqp.as_ref().unwrap().ctl(&["clear_permissions", "guest"]);
     app.process("worker").start_again();
-    eventually("/readyz 503", async || {
-        (app.anonymous.status("/readyz").await == Some(503)).then_some(())
-    })
-    .await;
+    ready(app, 503).await;
     assert!(app.process("worker").is_running());
     app.amqp.as_ref().unwrap().ctl(&["set_permissions", "guest", ".*", ".*", ".*"]);
     app.ready().await;
     let reference = app.reference(Value::Null).await;
     accepted(app, "4", &order("o-4", &reference)).await;
     assert_eq!(app.done("o-4").await["status"], "paid");
+}
+
+mod a_database_may_be_away {
+    use super::*;
+
+    #[tokio::test]
+    async fn embedded_postgres() {
+        if let Some(here) = available(Broker::Embedded, Store::Postgres) {
+            a_database_that_is_away_and_back(here).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn rabbitmq_postgres() {
+        if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
+            a_database_that_is_away_and_back(here).await;
+        }
+    }
+}
+
+async fn a_database_that_is_away_and_back(combination: Combination) {
+    let mut app = App::start(combination).await;
+    let before = app.reference(Value::Null).await;
+    assert_eq!(verdict(&app, "1", &order("o-1", &before)).await["data"]["status"], "paid");
+    let orders = slow_orders(&app, "held", 2).await;
+    in_the_middle(&app).await;
+    app.postgres.as_ref().unwrap().close().await;
+    ready(&app, 503).await;
+    assert_eq!(app.anonymous.status("/livez").await, Some(200));
+    // Ingest keeps clients and MIDs in memory: it still accepts from those that it knows.
+    let reference = app.reference(Value::Null).await;
+    let body = order("o-2", &reference);
+    let headers = [("idempotency-key", "2"), ("prefer", "wait=1")];
+    let reply = app.api.post_with("/v1/orders", &headers, &body).await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let events = app.api.get("/v1/events").await;
+    assert_eq!(events.status, 503, "{}", events.text);
+    assert!(app.process("worker").is_running());
+    app.postgres.as_ref().unwrap().open().await;
+    ready(&app, 200).await;
+    let more = [orders, vec![("o-2".to_owned(), reference.id)]].concat();
+    all_paid_once(&app, &more).await;
+
+    // Away at the start: no role ends, and the work goes on once it is there.
+    app.process("worker").terminate().await;
+    app.postgres.as_ref().unwrap().close().await;
+    app.process("worker").start_again();
+    ready(&app, 503).await;
+    assert!(app.process("worker").is_running());
+    app.postgres.as_ref().unwrap().open().await;
+    app.ready().await;
+    let reference = app.reference(Value::Null).await;
+    assert_eq!(verdict(&app, "3", &order("o-3", &reference)).await["data"]["status"], "paid");
+    assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
 }

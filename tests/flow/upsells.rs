@@ -3,16 +3,20 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{MID, order as support_order, upsell};
+use crate::support::app::{MID, merchant, order as support_order, upsell};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_combination};
-use crate::world::{accepted, assert_decline, captured, verdict};
+use crate::support::{
+    App, Broker, Combination, Store, eventually, on_every_broker, on_every_combination,
+};
+use crate::world::{accepted, assert_decline, assert_names, captured, verdict};
 
 on_every_combination!(
     an_upsell_is_charged_on_the_reference_it_names,
     an_upsell_waits_for_its_order,
     an_upsell_of_a_lander_finds_its_order,
 );
+// A minute of waiting each: the store has no part in it.
+on_every_broker!(an_upsell_of_nothing_is_rejected);
 
 /// An order that leaves room for upsells: Amazon allows a seventh more, and no more.
 fn order(order_id: &str, reference: &Reference) -> Value {
@@ -139,4 +143,35 @@ async fn an_upsell_of_a_lander_finds_its_order(combination: Combination) {
     let refused = app.crm("/upsale/import/", &fields).await;
     assert_eq!(refused["result"], "ERROR", "{refused}");
     assert!(refused["message"].as_str().is_some_and(|text| text.contains("not paid")), "{refused}");
+}
+
+/// Its order may be in the lane behind it, for a minute.
+async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
+    let app = App::start(Combination { broker, store: Store::Sqlite }).await;
+    // With one MID alone there would be nothing to ask.
+    app.add_mid(&merchant("mid-2")).await;
+    accepted(&app, "u1", &upsell("nothing", "u-1")).await;
+    let fields = [
+        ("orderId", "nothing"),
+        ("productId", "42"),
+        ("productPrice", "3.00"),
+        ("currency", "USD"),
+    ];
+    // Running roles know a new MID within five seconds.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let waiting = app.crm("/upsale/import/", &[&fields[..], &[("async", "1")]].concat()).await;
+    assert_eq!(waiting["message"]["orderStatus"], "PENDING", "{waiting}");
+    tokio::time::sleep(std::time::Duration::from_secs(45)).await;
+    for (upsell, field) in [("u-1", "orderId"), ("42", "amazonBillerId")] {
+        let what = format!("the rejection of {upsell}");
+        let rejected = app.event_where(&what, |event| event["data"]["upsellId"] == upsell).await;
+        assert_eq!(rejected["data"]["status"], "rejected", "{rejected}");
+        assert_names(&rejected["data"]["decline"]["errors"], field);
+    }
+    // Rejected is a message, never a payment: with its order there it is judged afresh.
+    assert_eq!(app.api.get(&format!("/v1/upsells/{MID}/nothing/u-1")).await.status, 404);
+    let reference = app.reference(Value::Null).await;
+    verdict(&app, "o", &order("nothing", &reference)).await;
+    let paid = verdict(&app, "u2", &upsell("nothing", "u-1")).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
 }

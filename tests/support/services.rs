@@ -117,6 +117,19 @@ impl PostgresEnv {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Ends every connection to it and lets nobody in, until it is opened again.
+    pub(crate) async fn close(&self) {
+        execute(&self.server, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name))
+            .await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname";
+        execute(&self.server, &format!("{end} = '{}'", self.name)).await;
+    }
+
+    pub(crate) async fn open(&self) {
+        execute(&self.server, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name))
+            .await;
+    }
 }
 
 impl Drop for PostgresEnv {

@@ -1,0 +1,96 @@
+//! Several merchant accounts at once: each region with its currencies, sandbox and live, keys of
+//! its own or delegated, and quotas that one exhausts without the others noticing.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{MID, merchant, merchant_id, order};
+use crate::support::{App, Combination, on_every_combination};
+use crate::world::{accepted, ask, assert_names, captured, news, of_order, verdict};
+
+on_every_combination!(every_region_has_its_currencies, a_quota_delays_and_loses_nothing);
+
+async fn every_region_has_its_currencies(combination: Combination) {
+    let app = App::start(combination).await;
+    for (mid, region, sandbox, amount, currency) in [
+        ("eu-1", "eu", true, "19.90", "EUR"),
+        ("uk-1", "uk", false, "19.90", "GBP"),
+        ("jp-1", "jp", true, "1990", "JPY"),
+        ("eu-2", "eu", false, "250.5", "SEK"),
+        ("na-2", "na", false, "19.90", "USD"),
+    ] {
+        let mut account = merchant(mid);
+        account["region"] = json!(region);
+        account["sandbox"] = json!(sandbox);
+        if mid == "na-2" {
+            account["mwsAuthToken"] = json!("amzn.mws.delegated");
+        }
+        app.add_mid(&account).await;
+        let reference = app.sim.order_reference(&merchant_id(mid), Value::Null).await;
+        let mut body = order("o-1", &reference);
+        body["amazonBillerId"] = json!(mid);
+        body["amount"] = json!(amount);
+        body["currency"] = json!(currency);
+        // The same orderId through another MID is another payment.
+        let paid = verdict(&app, mid, &body).await;
+        assert_eq!(paid["data"]["status"], "paid", "{mid}: {paid}");
+        let shown = if amount == "250.5" { "250.50" } else { amount };
+        let told = [&paid["data"]["amount"], &paid["data"]["capturedAmount"]];
+        assert_eq!(told, [&json!(shown), &json!(shown)], "{mid}: {paid}");
+        assert_eq!(captured(&app, &reference.id).await, [shown], "{mid}");
+    }
+    // A currency that the region lacks, and a fraction that the yen lacks.
+    for (mid, amount, currency, field) in [
+        ("na-2", "1.00", "EUR", "currency"),
+        ("jp-1", "1", "USD", "currency"),
+        ("eu-1", "1.00", "CAD", "currency"),
+        ("jp-1", "19.90", "JPY", "amount"),
+    ] {
+        let reference = app.sim.order_reference(&merchant_id(mid), Value::Null).await;
+        let mut body = order("o-2", &reference);
+        body["amazonBillerId"] = json!(mid);
+        body["amount"] = json!(amount);
+        body["currency"] = json!(currency);
+        let refused = ask(&app, &format!("{mid}{currency}{field}"), &body).await;
+        assert_names(&refused.expect(422)["errors"], field);
+    }
+    somebody_elses_token(&app).await;
+}
+
+/// It stops no payment; nobody is told who the buyer is.
+async fn somebody_elses_token(app: &App) {
+    let other = app.sim.order_reference(&merchant_id("na-2"), Value::Null).await;
+    for (order_id, token) in [("t-1", other.token.as_str()), ("t-2", "Atza|nobody-has-this")] {
+        let reference = app.reference(Value::Null).await;
+        let mut body = order(order_id, &reference);
+        body["amazonAddressConsent"] = json!(token);
+        let paid = verdict(app, order_id, &body).await;
+        assert_eq!(paid["data"]["status"], "paid", "{paid}");
+        assert!(paid["data"].get("shippingAddress").is_none(), "{paid}");
+        assert_eq!(captured(app, &reference.id).await, ["29.95"]);
+    }
+}
+
+async fn a_quota_delays_and_loses_nothing(combination: Combination) {
+    let app = App::start(combination).await;
+    app.add_mid(&merchant("mid-2")).await;
+    let mut orders = Vec::new();
+    for number in 0..16 {
+        orders.push((format!("o-{number}"), app.reference(Value::Null).await));
+    }
+    let other = app.sim.order_reference(&merchant_id("mid-2"), Value::Null).await;
+    // Production's burst is ten, then one a second.
+    app.sim.set(json!({"quotas": true})).await;
+    for (order_id, reference) in &orders {
+        accepted(&app, order_id, &order(order_id, reference)).await;
+    }
+    let mut free = order("free", &other);
+    free["amazonBillerId"] = json!("mid-2");
+    assert_eq!(verdict(&app, "free", &free).await["data"]["status"], "paid");
+    for (order_id, reference) in &orders {
+        news(&app, &of_order(order_id), "paid", 1).await;
+        assert_eq!(captured(&app, &reference.id).await, ["29.95"], "{order_id}");
+    }
+    assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
+    let listed = app.cli_json(&["order", "list", "--mid", MID, "--json"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(orders.len()), "{listed}");
+}
