@@ -22,6 +22,7 @@ mod world;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
@@ -35,7 +36,9 @@ use crate::world::{Places, World};
 const LATENCIES_MS: [u64; 2] = [0, 50];
 /// Where memory is looked at, Amazon is so slow that all orders are in hand before one is done.
 const SLOW_MS: u64 = 2_000;
-const IN_HAND: u16 = 1_000;
+const IN_HAND: usize = 1_000;
+/// Room for them: no account may fill what it leaves free for the others, so some stays free.
+const ROOM: u16 = 1_200;
 /// Of that half load lasts in a run for latency.
 const STEADY_S: f64 = 8.0;
 
@@ -79,7 +82,7 @@ struct Drive {
 }
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     // Fails only where it is there already.
     drop(rustls::crypto::ring::default_provider().install_default());
     match Cli::parse() {
@@ -94,16 +97,20 @@ async fn main() {
             // Dropping the driver ends its children.
             let report = tokio::select! {
                 report = drive.run() => report,
-                _ = stop => return,
-                _ = ended.recv() => return,
+                _ = stop => return ExitCode::FAILURE,
+                _ = ended.recv() => return ExitCode::FAILURE,
             };
             let tables = report.tables();
             println!("{tables}");
             fs::write(folder.join("results.md"), &tables).expect("a file");
             fs::write(folder.join("results.json"), report.json().to_string()).expect("a file");
-            assert!(report.is_whole(), "a run was void: its logs are in {}", folder.display());
+            if !report.is_whole() {
+                eprintln!("a run was void: its logs are in {}", folder.display());
+                return ExitCode::FAILURE;
+            }
         }
     }
+    ExitCode::SUCCESS
 }
 
 impl Drive {
@@ -183,11 +190,8 @@ impl Drive {
         if !self.wants("memory") {
             return;
         }
-        let in_hand = |subject| Plan {
-            orders: IN_HAND.into(),
-            concurrency: IN_HAND,
-            ..self.plan(subject, SLOW_MS)
-        };
+        let in_hand =
+            |subject| Plan { orders: IN_HAND, concurrency: ROOM, ..self.plan(subject, SLOW_MS) };
         for (subject, who) in [(Subject::Worker, Who::Worker), (Subject::Bare, Who::Bare)] {
             let figures = run::memory(world, in_hand(subject)).await;
             self.note(report, Kind::Memory, SLOW_MS, who, figures);

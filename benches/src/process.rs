@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// The kernel's unit of processor time in `/proc`, on every platform that has one.
@@ -55,8 +56,11 @@ impl Drop for Child {
 
 /// Below the kernel's own range, so that no outgoing connection takes it meanwhile.
 pub(crate) fn free_port() -> u16 {
+    // The one before may have been given out and not be listened on yet.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 9_000).unwrap_or(0);
-    let ports = (0..10_000).map(|step| 10_000 + (start + step) % 10_000);
+    let ports =
+        (0..10_000).map(|_| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     ports.into_iter().find(free).expect("a free port")
 }
