@@ -9,6 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// What an account may hold however full the house is.
 const FLOOR: usize = 2;
 
+/// Into how many parts the house is divided, of which an account may always hold one.
+const QUARTER: usize = 4;
+
 /// The room of a worker process.
 #[derive(Debug)]
 pub struct Slots {
@@ -70,25 +73,29 @@ impl Slots {
     /// A seat for the account, unless it holds as much as it leaves free for others.
     #[must_use]
     pub fn sit(self: &Arc<Self>, account: &str) -> Option<Seat> {
-        let free = self.free();
+        let most = self.most();
         let mut held = self.held.lock().unwrap_or_else(|broken| broken.into_inner());
         let mine = held.get(account).copied().unwrap_or(0);
-        if mine >= FLOOR && mine >= free {
+        if mine >= most {
             return None;
         }
         *held.entry(account.to_owned()).or_default() += 1;
         Some(Seat { slots: Arc::clone(self), account: account.to_owned() })
     }
 
+    /// What an account may hold now: as much as it leaves free, so that one alone gets half of the
+    /// house. A quarter it may hold in any case: a house that is full because all are busy is no
+    /// reason to put anybody off, and each that is put off costs a commit more.
+    fn most(&self) -> usize {
+        self.free().max(self.size / QUARTER).max(FLOOR)
+    }
+
     /// Accounts that would be refused a seat now.
     #[must_use]
     pub fn full(&self) -> Vec<String> {
-        let free = self.free();
+        let most = self.most();
         let held = self.held.lock().unwrap_or_else(|broken| broken.into_inner());
-        held.iter()
-            .filter(|(_, mine)| **mine >= FLOOR && **mine >= free)
-            .map(|(account, _)| account.clone())
-            .collect()
+        held.iter().filter(|(_, mine)| **mine >= most).map(|(account, _)| account.clone()).collect()
     }
 }
 
@@ -120,5 +127,16 @@ mod tests {
         assert!(slots.sit("other").is_some());
         taken.pop();
         assert!(slots.sit("slow").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_house_full_of_many_accounts_puts_none_of_them_off() {
+        let slots = Slots::new(40);
+        let mut taken = Vec::new();
+        for seat in 0..40 {
+            let place = slots.enter().await.unwrap();
+            taken.push((slots.sit(&format!("account {}", seat % 5)).unwrap(), place));
+        }
+        assert!(slots.full().is_empty());
     }
 }

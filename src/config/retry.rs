@@ -49,5 +49,5 @@ fn millis(time: Duration) -> i64 {
 /// database's pool and Amazon's connections bear.
 fn default_concurrency() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    u32::try_from(cores * 32).unwrap_or(256).clamp(32, 256)
+    u32::try_from(cores * 128).unwrap_or(1024).clamp(128, 1024)
 }
