@@ -54,6 +54,32 @@ async fn every_region_has_its_currencies(combination: Combination) {
         assert_names(&refused.expect(422)["errors"], field);
     }
     somebody_elses_token(&app).await;
+    words_go_to_amazon(&app).await;
+}
+
+/// The note is Amazon's sandbox's to read; the `orderId` may be left out on the CRM's path.
+async fn words_go_to_amazon(app: &App) {
+    let reference = app.reference(Value::Null).await;
+    let mut body = order("n-1", &reference);
+    let simulated = json!({"State": "Declined", "ReasonCode": "AmazonRejected"});
+    body["note"] = json!(json!({"SandboxSimulation": simulated}).to_string());
+    body["softDescriptor"] = json!("SIXTEEN*LETTERS!");
+    body["storeName"] = json!("Müller's Shop, 東京");
+    body["customInformation"] = json!("a+b = c/d & 50 %");
+    let declined = verdict(app, "n-1", &body).await;
+    assert_eq!(declined["data"]["decline"]["code"], "AmazonRejected", "{declined}");
+
+    let reference = app.reference(Value::Null).await;
+    let fields = [
+        ("amazonBillerId", MID),
+        ("amazonOrderId", reference.id.as_str()),
+        ("paySource", "AMAZON"),
+        ("product1_price", "5.00"),
+    ];
+    let answer = app.crm("/order/import/", &fields).await;
+    assert_eq!(answer["message"]["orderStatus"], "COMPLETE", "{answer}");
+    assert_eq!(answer["message"]["orderId"], reference.id, "{answer}");
+    assert_eq!(captured(app, &reference.id).await, ["5.00"]);
 }
 
 /// It stops no payment; nobody is told who the buyer is.

@@ -53,13 +53,7 @@ async fn play(app: &App, round: &str) {
         let found = orders.iter().find(|(order_id, _)| *order_id == name(what));
         found.map(|(_, reference)| reference).unwrap()
     };
-    app.sim
-        .faults(json!([{
-            "match": {"operation": "Authorize", "objectId": of("lost").id},
-            "fault": "reset_after",
-            "times": 2,
-        }]))
-        .await;
+    lose_answers(app, of("lost")).await;
     for (order_id, reference) in &orders {
         let mut body = order(order_id, reference);
         if order_id.ends_with("rest") {
@@ -103,4 +97,10 @@ async fn play(app: &App, round: &str) {
     for what in ["hard", "late", "rest"] {
         assert!(!moved(app, &of(what).id).await.contains_key("capture"), "{what}");
     }
+}
+
+/// The authorization is made, twice nobody hears of it.
+async fn lose_answers(app: &App, reference: &Reference) {
+    let matches = json!({"operation": "Authorize", "objectId": reference.id});
+    app.sim.faults(json!([{"match": matches, "fault": "reset_after", "times": 2}])).await;
 }
