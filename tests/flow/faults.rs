@@ -12,12 +12,16 @@ use crate::world::{
 
 on_every_combination!(
     a_cut_line_charges_nobody_twice,
+    a_line_cut_later_charges_nobody_twice,
     what_outlasts_the_budget_waits_for_an_operator,
     an_account_that_is_refused_or_disabled_waits,
 );
 
 const OPERATIONS: [&str; 4] =
     ["SetOrderReferenceDetails", "ConfirmOrderReference", "Authorize", "GetOrderReferenceDetails"];
+
+const TROUBLES: [&str; 7] =
+    ["refuse", "reset_before", "reset_after", "truncate", "delay", "500", "503"];
 
 /// A fault on one operation of one reference.
 fn fault(reference: &Reference, operation: &str, fault: &str, times: Option<u32>) -> Value {
@@ -42,10 +46,9 @@ fn fault(reference: &Reference, operation: &str, fault: &str, times: Option<u32>
 async fn a_cut_line_charges_nobody_twice(combination: Combination) {
     // Shorter than the delay, so that it is a call without an answer.
     let app = App::builder(combination).env("AMAZON_TIMEOUT", 2).start().await;
-    let troubles = ["refuse", "reset_before", "reset_after", "truncate", "delay", "500", "503"];
     let (mut faults, mut orders) = (Vec::new(), Vec::new());
     for operation in OPERATIONS {
-        for (number, trouble) in troubles.iter().enumerate() {
+        for (number, trouble) in TROUBLES.iter().enumerate() {
             // Within one run, and beyond what a run tries at once.
             let times = if operation == "Authorize" && number % 2 == 0 { 4 } else { 1 };
             let reference = app.reference(Value::Null).await;
@@ -73,6 +76,56 @@ async fn a_cut_line_charges_nobody_twice(combination: Combination) {
         let capture = &app.sim.moved(&reference.id, "capture").await[0];
         assert_eq!(capture["id"], done["data"]["amazonCaptureId"], "{order_id}");
     }
+    all_faults_were_met(&app).await;
+    assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
+}
+
+/// A fault that nothing ran into has tested nothing.
+async fn all_faults_were_met(app: &App) {
+    let faults = app.sim.server.get("/_sim/faults").await.expect(200);
+    let missed: Vec<&Value> =
+        faults.as_array().unwrap().iter().filter(|fault| fault["times"] != 0).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// The calls that only some orders need: to capture, to look, to give an authorization back.
+async fn a_line_cut_later_charges_nobody_twice(combination: Combination) {
+    let app = App::builder(combination)
+        .env("AMAZON_TIMEOUT", 2)
+        .env("PROCESSING_FAILURE_WAIT", 1)
+        .env("PENDING_POLL_FIRST", 1)
+        .start()
+        .await;
+    let again = json!({"capture": ["ProcessingFailure", "approve"]});
+    let (mut faults, mut orders) = (Vec::new(), Vec::new());
+    for (operation, plan, status) in [
+        ("Capture", again.clone(), "paid"),
+        ("GetCaptureDetails", again, "paid"),
+        ("GetAuthorizationDetails", json!([{"outcome": "approve", "afterSeconds": 600}]), "paid"),
+        ("CloseAuthorization", json!({"capture": ["AmazonRejected"]}), "declined"),
+    ] {
+        for trouble in TROUBLES {
+            let reference = app.reference(plan.clone()).await;
+            faults.push(fault(&reference, operation, trouble, Some(1)));
+            orders.push((format!("{operation}-{trouble}"), reference, status));
+        }
+    }
+    app.sim.faults(Value::from(faults)).await;
+    for (order_id, reference, _) in &orders {
+        accepted(&app, order_id, &order(order_id, reference)).await;
+    }
+    for (order_id, ..) in orders.iter().filter(|(id, ..)| id.starts_with("GetAuth")) {
+        news(&app, &of_order(order_id), "pending", 2).await;
+    }
+    app.sim.advance(700).await;
+    for (order_id, reference, status) in &orders {
+        let done = app.done(order_id).await;
+        assert_eq!(done["status"], *status, "{order_id}: {done}");
+        let captures = captured(&app, &reference.id).await;
+        let wanted: &[&str] = if *status == "paid" { &["29.95"] } else { &[] };
+        assert_eq!(captures, wanted, "{order_id}");
+    }
+    all_faults_were_met(&app).await;
     assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
 }
 
