@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::mws;
 use crate::support::app::{MID, merchant, order as support_order, upsell};
 use crate::support::sim::Reference;
 use crate::support::{
@@ -14,6 +15,7 @@ on_every_combination!(
     an_upsell_is_charged_on_the_reference_it_names,
     an_upsell_waits_for_its_order,
     an_upsell_of_a_lander_finds_its_order,
+    an_upsell_finds_a_reference_at_rest_open_or_closed,
 );
 // A minute of waiting each: the store has no part in it.
 on_every_broker!(an_upsell_of_nothing_is_rejected);
@@ -174,4 +176,37 @@ async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
     verdict(&app, "o", &order("nothing", &reference)).await;
     let paid = verdict(&app, "u2", &upsell("nothing", "u-1")).await;
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
+}
+
+async fn an_upsell_finds_a_reference_at_rest_open_or_closed(combination: Combination) {
+    let app = App::builder(combination).env("REFERENCE_OPEN_FOR", 2).start().await;
+    let reference = app.reference(Value::Null).await;
+    let mut body = order("rest", &reference);
+    body["capture"] = json!("manual");
+    assert_eq!(verdict(&app, "r", &body).await["data"]["status"], "authorized");
+    let paid = verdict(&app, "ru", &upsell("rest", "u")).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(captured(&app, &reference.id).await, ["4.00"]);
+
+    // By the program itself once its time is over, and by somebody in Seller Central.
+    let by_itself = app.reference(Value::Null).await;
+    verdict(&app, "o1", &order("o-1", &by_itself)).await;
+    let by_hand = app.reference(Value::Null).await;
+    verdict(&app, "o2", &order("o-2", &by_hand)).await;
+    app.sim.play(&format!("/objects/{}/close", by_hand.id), &json!({})).await;
+    eventually("the end of the reference", async || {
+        let asked = [("AmazonOrderReferenceId", by_itself.id.as_str())];
+        let details = mws::call(&app, "GetOrderReferenceDetails", &asked).await;
+        details.contains("<State>Closed</State>").then_some(())
+    })
+    .await;
+    for order_id in ["o-1", "o-2"] {
+        let declined = verdict(&app, &format!("{order_id}u"), &upsell(order_id, "u")).await;
+        let code = "InvalidOrderReferenceStatus";
+        assert_decline(&declined, code, "hard", "use_other_method", false);
+    }
+    // The orders are what they were.
+    assert_eq!(app.done("o-1").await["status"], "paid");
+    assert_eq!(captured(&app, &by_itself.id).await, ["200.00"]);
+    assert_eq!(captured(&app, &by_hand.id).await, ["200.00"]);
 }
