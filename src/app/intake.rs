@@ -50,7 +50,8 @@ impl Engine {
     /// Handles a delivery from first look to acknowledgement.
     pub async fn handle(&self, delivery: Delivery, broker: &dyn Broker) {
         let Delivery { message, lane, redelivered, settle, .. } = delivery;
-        let taken = self.take(&message, lane, redelivered).await;
+        // Boxed, so that its room is given back before the payment is driven.
+        let taken = Box::pin(self.take(&message, lane, redelivered)).await;
         self.metrics.message(lane, taken.as_ref().map_or("held", Taken::name));
         let settled = match taken {
             Ok(Taken::Done) => settle.ack().await,

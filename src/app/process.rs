@@ -79,7 +79,7 @@ impl Engine {
         let now = self.clock.now_ms();
         let account = match self.accounts.account(&payment.key.mid).await? {
             Some(account) => account,
-            None => return self.settle_without_account(payment, now).await,
+            None => return Box::pin(self.settle_without_account(payment, now)).await,
         };
         let mut course = Course {
             engine: self,
@@ -89,14 +89,16 @@ impl Engine {
             run: Run { began_at: now, ..Run::default() },
             trail: Trail::default(),
         };
+        // The end of a run is boxed: while Amazon is waited for, which is nearly always, each payment
+        // in hand holds what it needs for that and no more.
         match course.run_out().await? {
             End::Settle(wait) => {
                 let Course { payment, expected, run, trail, account, .. } = course;
-                self.settle(payment, expected, run, wait, trail, &account).await
+                Box::pin(self.settle(payment, expected, run, wait, trail, &account)).await
             }
             End::Reject(code, errors) => {
                 let Course { payment, expected, trail, .. } = course;
-                self.settle_rejected(payment, expected, code, errors, trail).await
+                Box::pin(self.settle_rejected(payment, expected, code, errors, trail)).await
             }
         }
     }

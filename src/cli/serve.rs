@@ -2,6 +2,7 @@
 //! starts the roles, and leaves in good order when it is told to.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -74,6 +75,7 @@ fn roles(named: &[&str]) -> Result<BTreeSet<Role>, Failure> {
 async fn serve(roles: BTreeSet<Role>, how: OneRole, common: &Common) -> Result<(), Failure> {
     let session = Session::serving(common, how.settings.0, Need::MasterKey)?;
     let stop = signals::stop()?;
+    let listeners = open(&session, &roles).await?;
     let stores = Stores::connect(session.config())
         .await
         .map_err(|error| Failure::because("the database", &error))?;
@@ -86,7 +88,6 @@ async fn serve(roles: BTreeSet<Role>, how: OneRole, common: &Common) -> Result<(
             stores.prepare_later(how.migrate, stop.clone());
         }
     }
-    let listeners = open(&session, &roles).await?;
     let parts = session.parts_over(stores)?;
     parts.run(&roles, listeners, stop).await.map_err(|error| {
         Failure::Configuration(vec![Mistake::new("AMQP_URL", super::failure::chain(&*error))])
@@ -96,13 +97,29 @@ async fn serve(roles: BTreeSet<Role>, how: OneRole, common: &Common) -> Result<(
 }
 
 /// Opens the addresses of the roles.
-pub(super) async fn open(session: &Session, roles: &BTreeSet<Role>) -> Result<Listeners, Failure> {
+async fn open(session: &Session, roles: &BTreeSet<Role>) -> Result<Listeners, Failure> {
     let http = &session.config().http;
     let ingest = match roles.contains(&Role::Ingest) {
         true => Some(bind("INGEST_LISTEN", &http.ingest).await?),
         false => None,
     };
-    Ok(Listeners { ingest, metrics: bind("METRICS_LISTEN", &http.metrics).await? })
+    let metrics = match TcpListener::bind(&http.metrics).await {
+        Ok(listener) => Some(listener),
+        // Two roles on one machine, as two commands with nothing set: the first has the page.
+        Err(error) if error.kind() == ErrorKind::AddrInUse && !http.metrics_asked_for => {
+            let address = &http.metrics;
+            tracing::warn!(
+                { fields::ADDRESS } = address,
+                "no metrics page here: {address} is in use, and METRICS_LISTEN names no other"
+            );
+            None
+        }
+        Err(error) => {
+            let what = format!("METRICS_LISTEN {}", http.metrics);
+            return Err(Failure::because(&what, &error));
+        }
+    };
+    Ok(Listeners { ingest, metrics })
 }
 
 async fn bind(setting: &str, address: &str) -> Result<TcpListener, Failure> {

@@ -13,6 +13,8 @@ pub struct Http {
     pub console: String,
     /// The metrics page's address.
     pub metrics: String,
+    /// Whether somebody asked for that address: the page of its own accord stops no role.
+    pub metrics_asked_for: bool,
     /// The notifications' address, where ingest does not run.
     pub ipn: String,
     /// Hosts trusted for the certificate of notifications, besides Amazon's.
@@ -36,6 +38,7 @@ impl Http {
         Self {
             ingest,
             console,
+            metrics_asked_for: reader.text("METRICS_LISTEN").is_some(),
             metrics,
             ipn,
             ipn_cert_hosts: reader.parsed("IPN_CERT_HOSTS", hosts).unwrap_or_default(),

@@ -68,8 +68,8 @@ impl Role {
 pub struct Listeners {
     /// Of ingest, where it runs.
     pub ingest: Option<TcpListener>,
-    /// Of the metrics page.
-    pub metrics: TcpListener,
+    /// Of the metrics page, where it has one.
+    pub metrics: Option<TcpListener>,
 }
 
 /// What roles are made of.
@@ -144,7 +144,9 @@ impl Parts {
             tracing::info!({ fields::ROLE } = role.as_str(), "role {} starts", role.as_str());
         }
 
-        second.spawn(page(listeners.metrics, Arc::clone(&self.metrics), last.clone()));
+        if let Some(listener) = listeners.metrics {
+            second.spawn(page(listener, Arc::clone(&self.metrics), last.clone()));
+        }
         if let Some(listener) = listeners.ingest {
             let ingest = self.ingest(&broker);
             first.spawn(ingest.run(listener, stop.clone()));

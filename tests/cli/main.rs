@@ -8,6 +8,7 @@ mod support;
 mod demo;
 mod desk;
 mod people;
+mod roles;
 mod shell;
 mod telemetry;
 mod usage;

@@ -133,7 +133,7 @@ async fn addresses(session: &Session) -> Result<(Listeners, String, String), Fai
     let http = &session.config().http;
     let (ingest, at) = bind("INGEST_LISTEN", &http.ingest).await?;
     let (metrics, page) = bind("METRICS_LISTEN", &http.metrics).await?;
-    Ok((Listeners { ingest: Some(ingest), metrics }, at, page))
+    Ok((Listeners { ingest: Some(ingest), metrics: Some(metrics) }, at, page))
 }
 
 async fn bind(setting: &str, wanted: &str) -> Result<(TcpListener, String), Failure> {
