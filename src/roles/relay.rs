@@ -81,6 +81,7 @@ impl Relay {
         let mut counted_at = 0;
         let mut idle = IDLE_MIN;
         let mut rest = REST_MIN;
+        let mut unmarked = Vec::new();
         while !stop.is_cancelled() {
             let now = self.clock.now_ms();
             if renewed_at.is_none_or(|at: i64| now - at >= RENEW_MS || now < at) {
@@ -90,7 +91,7 @@ impl Relay {
                 pause(ASK_EVERY, &stop).await;
                 continue;
             }
-            let batch = self.batch().await;
+            let batch = self.batch(&mut unmarked).await;
             match &batch {
                 Ok(batch) if batch.published == batch.rows => rest = REST_MIN,
                 _ => {
@@ -113,7 +114,7 @@ impl Relay {
             };
         }
         if renewed_at.is_some() {
-            self.leave().await;
+            self.leave(&mut unmarked).await;
         }
     }
 
@@ -128,9 +129,9 @@ impl Relay {
     }
 
     /// What was committed up to now is published, then somebody else may.
-    async fn leave(&self) {
+    async fn leave(&self, unmarked: &mut Vec<OutboxRow>) {
         for _ in 0..LAST_BATCHES {
-            match self.batch().await {
+            match self.batch(unmarked).await {
                 Ok(batch) if batch.published == 0 => break,
                 Ok(_) => {}
                 Err(_) => break,
@@ -148,28 +149,44 @@ impl Relay {
         }
     }
 
-    async fn batch(&self) -> Result<Batch, StoreError> {
-        let read = self.read().await.inspect_err(|error| {
+    /// Publishes what is new, and beside it marks what the batch before published: an event waits
+    /// for the confirm of the one before it, not for the disk that remembers it. What could not be
+    /// marked is read again and published again.
+    async fn batch(&self, unmarked: &mut Vec<OutboxRow>) -> Result<Batch, StoreError> {
+        let before = std::mem::take(unmarked);
+        let marking = async { if before.is_empty() { Ok(()) } else { self.settle(&before).await } };
+        let (marked, published) = tokio::join!(marking, self.publish_new(&before));
+        let (batch, rows) = published?;
+        *unmarked = rows;
+        marked.map(|()| batch)
+    }
+
+    /// Reads and publishes all but what was published before and is being marked.
+    async fn publish_new(
+        &self,
+        before: &[OutboxRow],
+    ) -> Result<(Batch, Vec<OutboxRow>), StoreError> {
+        let read = self.read(before).await.inspect_err(|error| {
             tracing::warn!({ fields::ERROR } = %error, "the outbox cannot be read");
         })?;
         let (rows, waiters) = read;
         let count = rows.len();
         if count == 0 {
-            return Ok(Batch::default());
+            return Ok((Batch::default(), Vec::new()));
         }
         let mut published = self.publish(self.open(rows), &waiters).await;
         // The feed shows a batch in the order of its commits.
         published.sort_unstable_by_key(|row| row.number);
-        if !published.is_empty() {
-            self.settle(&published).await?;
-        }
-        Ok(Batch { rows: count, published: published.len() })
+        Ok((Batch { rows: count, published: published.len() }, published))
     }
 
     async fn read(
         &self,
+        before: &[OutboxRow],
     ) -> Result<(Vec<OutboxRow>, HashMap<String, Vec<ReplyTarget>>), StoreError> {
-        let rows = self.outbox.unpublished(BATCH).await?;
+        let mut rows = self.outbox.unpublished(BATCH).await?;
+        let known: HashSet<i64> = before.iter().map(|row| row.number).collect();
+        rows.retain(|row| !known.contains(&row.number));
         let payments: HashSet<_> =
             rows.iter().filter_map(|row| row.entry.payment_id.clone()).collect();
         let mut waiters: HashMap<_, Vec<_>> = HashMap::new();

@@ -257,10 +257,12 @@ fn target(queue: &str, correlation: &str) -> ReplyTarget {
 #[tokio::test]
 async fn subjects_go_together_and_each_in_its_order() {
     let world = World::with(&["a-1", "a-2", "b-1", "c-1", "a-3", "b-2"]);
-    let batch = relay(&world, "w").batch().await.unwrap();
+    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
+    let batch = relay.batch(&mut unmarked).await.unwrap();
     assert_eq!(batch, Batch { rows: 6, published: 6 });
     assert_eq!(world.events(), ["a-1", "b-1", "c-1", "a-2", "b-2", "a-3"]);
     assert_eq!(*lock(&world.batches), [3, 2, 1]);
+    assert_eq!(relay.batch(&mut unmarked).await.unwrap(), Batch::default(), "marked meanwhile");
     assert_eq!(*lock(&world.settled), [0, 1, 2, 3, 4, 5], "the feed has the order of commits");
 }
 
@@ -268,12 +270,14 @@ async fn subjects_go_together_and_each_in_its_order() {
 async fn what_is_not_confirmed_stops_its_subject_and_no_other() {
     let world = World::with(&["a-1", "a-2", "b-1", "b-2"]);
     lock(&world.refuses).insert("a-1".to_owned(), 1);
-    let relay = relay(&world, "w");
-    let batch = relay.batch().await.unwrap();
+    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
+    let batch = relay.batch(&mut unmarked).await.unwrap();
     assert_eq!(batch, Batch { rows: 4, published: 2 });
     assert_eq!(world.events(), ["b-1", "b-2"]);
-    relay.batch().await.unwrap();
+    let batch = relay.batch(&mut unmarked).await.unwrap();
+    assert_eq!(batch, Batch { rows: 2, published: 2 }, "what is being marked is not read again");
     assert_eq!(world.events(), ["b-1", "b-2", "a-1", "a-2"]);
+    relay.batch(&mut unmarked).await.unwrap();
     assert_eq!(*lock(&world.settled), [2, 3, 0, 1]);
 }
 
@@ -283,14 +287,14 @@ async fn what_cannot_be_opened_stops_its_subject_and_no_other() {
     world.add("a-1", |entry| entry.body = Sealed("moved".to_owned()));
     world.add("a-2", |_| {});
     world.add("b-2", |_| {});
-    relay(&world, "w").batch().await.unwrap();
+    relay(&world, "w").batch(&mut Vec::new()).await.unwrap();
     assert_eq!(world.events(), ["b-1", "b-2"]);
 }
 
 #[tokio::test]
 async fn an_event_is_published_as_it_was_committed() {
     let world = World::with(&["a-1"]);
-    relay(&world, "w").batch().await.unwrap();
+    relay(&world, "w").batch(&mut Vec::new()).await.unwrap();
     let sent = lock(&world.sent);
     let message = &sent[0].message;
     assert_eq!(message.body, b"event/a-1");
@@ -316,8 +320,10 @@ async fn replies_go_to_who_asked_and_to_who_joined_after_the_event() {
         reply(Some(target("q-1", "c-1"))),
         reply(Some(target("q-1", "c-4"))),
     ]);
-    let relay = relay(&world, "w");
-    assert_eq!(relay.batch().await.unwrap(), Batch { rows: 2, published: 2 });
+    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
+    let batch = relay.batch(&mut unmarked).await.unwrap();
+    assert_eq!(batch, Batch { rows: 2, published: 2 });
+    relay.batch(&mut unmarked).await.unwrap();
     let expected = [("q-1", "c-1"), ("q-3", "c-3"), ("q-1", "c-4")];
     let expected = expected.map(|(queue, correlation)| {
         (queue.to_owned(), Some(correlation.to_owned()), "a-1".to_owned())
