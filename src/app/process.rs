@@ -28,6 +28,9 @@ const AWAY_TRIES: u32 = 40;
 /// How long buyer details are waited for once the authorization has been answered.
 const DETAILS_WAIT: Duration = Duration::from_secs(5);
 
+/// After so long a change of an account is known in every process.
+const ACCOUNT_NEWS_MS: i64 = 6_000;
+
 /// A payment that this process has claimed: its row as committed, and its place among its account.
 #[derive(Debug)]
 pub struct Claimed {
@@ -89,7 +92,7 @@ impl Engine {
             run: Run { began_at: now, ..Run::default() },
             trail: Trail::default(),
         };
-        // The end of a run is boxed: while Amazon is waited for, which is nearly always, each payment
+        // The end of a run is boxed: while Amazon is waited for, which is nearly always, a payment
         // in hand holds what it needs for that and no more.
         match course.run_out().await? {
             End::Settle(wait) => {
@@ -121,6 +124,11 @@ impl Course<'_> {
             return Ok(End::Settle(Wait::Credentials));
         }
         if !merchant.enabled && self.lies_unbegun() {
+            // It may have been enabled a moment ago: what is known of it is a few seconds old.
+            if self.payment.effort.polls == 0 {
+                self.payment.effort.polls = 1;
+                return Ok(End::Settle(Wait::Until(now + ACCOUNT_NEWS_MS)));
+            }
             let detail = "the merchant account is disabled".to_owned();
             return Ok(End::Settle(Wait::Operator(DeadLetterReason::Configuration, detail)));
         }
