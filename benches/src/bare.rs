@@ -19,15 +19,18 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Sta
 use crate::{queues, sign};
 
 /// Its two tables.
-pub(crate) const TABLES: &str = "CREATE TABLE orders (id text PRIMARY KEY, reference text NOT NULL, \
+pub(crate) const TABLES: &str = "\
+     CREATE TABLE orders (id text PRIMARY KEY, reference text NOT NULL, \
      total text NOT NULL, status text NOT NULL, authorization_id text); \
-     CREATE TABLE order_events (id bigserial PRIMARY KEY, order_id text NOT NULL, kind text NOT NULL)";
+     CREATE TABLE order_events (id bigserial PRIMARY KEY, \
+     order_id text NOT NULL, kind text NOT NULL)";
 
 const BEGIN: &str = "INSERT INTO orders (id, reference, total, status) \
      VALUES ($1, $2, $3, 'PROCESSING') ON CONFLICT (id) DO NOTHING";
 /// Both writes of the second commit in one round trip.
 const FINISH: &str = "WITH paid AS (UPDATE orders SET status = 'PAID', authorization_id = $2 \
-     WHERE id = $1 RETURNING id) INSERT INTO order_events (order_id, kind) SELECT id, 'PAID' FROM paid";
+     WHERE id = $1 RETURNING id) \
+     INSERT INTO order_events (order_id, kind) SELECT id, 'PAID' FROM paid";
 
 /// What it works on.
 #[derive(Debug, clap::Args)]
@@ -181,8 +184,8 @@ fn event(order: &str, reference: &str, total: &str) -> String {
          \"type\":\"payments.order.paid\",\"subject\":\"bench/order/{order}\",\
          \"time\":\"2026-11-20T20:00:00.000Z\",\"datacontenttype\":\"application/json\",\
          \"data\":{{\"amazonBillerId\":\"bench\",\"kind\":\"order\",\"orderId\":\"{order}\",\
-         \"status\":\"paid\",\"sequence\":1,\"epoch\":1,\"amount\":\"{total}\",\"currency\":\"USD\",\
-         \"capturedAmount\":\"{total}\",\"refundedAmount\":\"0.00\",\
+         \"status\":\"paid\",\"sequence\":1,\"epoch\":1,\"amount\":\"{total}\",\
+         \"currency\":\"USD\",\"capturedAmount\":\"{total}\",\"refundedAmount\":\"0.00\",\
          \"amazonOrderId\":\"{reference}\",\"amazonAuthorizationId\":\"{reference}-A000001\",\
          \"amazonCaptureId\":\"{reference}-C000001\",\"buyer\":{{\"firstName\":\"Ada\",\
          \"lastName\":\"Lovelace\",\"emailAddress\":\"ada@example.com\"}},\

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a benchmark reads clocks, prints tables, and ends where something is not as it must be"
+    reason = "a benchmark reads clocks, prints, and ends where something is not as it must be"
 )]
 
 mod bare;

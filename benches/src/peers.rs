@@ -1,5 +1,5 @@
-//! What a user would run instead: the workers of a directory of peers, by its own `bench.py`, on the
-//! same services and the same kind of queue, each once in every round.
+//! What a user would run instead: the workers of a directory of peers, by its own `bench.py`, on
+//! the same services and the same kind of queue, each once in every round.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Signature Version 2 as both ends of the benchmark need it: the bare loop signs by it, the stub
-//! checks by it, so that a call costs here what it costs everywhere. Shares no code with the worker.
+//! checks by it, so that a call costs here what it costs elsewhere. Shares no code with the worker.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
