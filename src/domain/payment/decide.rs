@@ -75,7 +75,11 @@ pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     run.tries = 0;
     match payment.phase {
         Phase::WaitingForOrder => Next::Settle(Wait::Until(now + 500)),
-        Phase::Inspecting | Phase::LookingUp => read_reference(payment),
+        Phase::Inspecting | Phase::LookingUp => match payment.exposure {
+            // A look proves nothing about a call that was sent: only the same call again does.
+            Exposure::Sent => authorize(payment),
+            Exposure::Clear | Exposure::Open => read_reference(payment),
+        },
         Phase::SettingDetails | Phase::Confirming => match payment.exposure {
             // The same call again tells what became of it; everything before it is done.
             Exposure::Sent => authorize(payment),

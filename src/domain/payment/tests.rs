@@ -431,3 +431,14 @@ fn constraints_and_allowances_are_declines_with_amazon_s_own_word() {
     ends(&played, Phase::Declined, &[Outcome::Declined]);
     assert_eq!(played.payment.decline.unwrap().code, "TransactionAmountExceeded");
 }
+
+#[test]
+fn sent_back_to_work_an_unknown_payment_makes_the_same_call_again() {
+    for phase in [Phase::LookingUp, Phase::Inspecting] {
+        let mut payment = opened(sale());
+        payment.phase = phase;
+        payment.exposure = Exposure::Sent;
+        let paid = authorization(A::Closed, "MaxCapturesProcessed", &["C1"]);
+        ends(&play(payment, &[("authorize", paid)]), Phase::Paid, &[Outcome::Paid]);
+    }
+}
