@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, on Debian or Ubuntu, and only what is missing:
-# RabbitMQ, the PostgreSQL server programs, a C linker, Python with venv.
+# RabbitMQ, the PostgreSQL server programs, a C linker, Python with venv, Node with npm.
 # Never starts a system-wide service: the tests run private ones (scripts/services.sh).
 set -euo pipefail
 
@@ -11,6 +11,8 @@ command -v pg_ctl >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/n
 command -v cc >/dev/null 2>&1 || wanted+=(gcc libc6-dev)
 # The official Python SDK drives the simulator in one test.
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted+=(python3 python3-venv)
+# So does the official Node SDK.
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || wanted+=(nodejs npm)
 
 [ "${#wanted[@]}" -gt 0 ] || exit 0
 

@@ -86,6 +86,20 @@ pub(crate) fn rfc3339(at: Millis) -> String {
     )
 }
 
+/// `20261123T080000Z`, as API v2 writes it.
+pub(crate) fn compact(at: Millis) -> String {
+    let t = civil(at);
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        t.year(),
+        u8::from(t.month()),
+        t.day(),
+        t.hour(),
+        t.minute(),
+        t.second()
+    )
+}
+
 /// The first moment of the month of `at`, and of the next, UTC.
 pub(crate) fn month(at: Millis) -> (Millis, Millis) {
     let first = civil(at).date().replace_day(1).unwrap_or(time::Date::MIN);
@@ -96,9 +110,16 @@ pub(crate) fn month(at: Millis) -> (Millis, Millis) {
     (millis(first), millis(next))
 }
 
-/// Reads a timestamp as callers write it: RFC 3339, or without an offset, or the date alone.
+/// Reads a timestamp as callers write it: RFC 3339, or without an offset, or the date alone, or
+/// without what separates its digits.
 pub(crate) fn parse(text: &str) -> Option<Millis> {
     let whole = match text.len() {
+        16 if text.is_ascii() && !text.contains('-') => {
+            let digits = |from: usize, to: usize| &text[from..to];
+            let date = [digits(0, 4), digits(4, 6), digits(6, 8)].join("-");
+            let time = [digits(9, 11), digits(11, 13), digits(13, 16)].join(":");
+            format!("{date}{}{time}", digits(8, 9))
+        }
         10 => format!("{text}T00:00:00Z"),
         16 => format!("{text}:00Z"),
         _ => text.to_owned(),
@@ -120,6 +141,9 @@ mod tests {
         assert_eq!(rfc3339(parse(text).unwrap()), text);
         assert_eq!(parse("2026-11-23T08:00:00Z"), parse("2026-11-23T08:00"));
         assert_eq!(parse("2026-11-23"), parse("2026-11-23T00:00:00+00:00"));
+        assert_eq!(compact(parse(text).unwrap()), "20261123T080000Z");
+        assert_eq!(parse("20261123T080000Z"), parse("2026-11-23").map(|at| at + 8 * HOUR));
+        assert_eq!(parse("20261123 080000Z"), parse("2026-11-23 08:00:00Z"));
         assert_eq!(parse("yesterday"), None);
     }
 

@@ -16,6 +16,7 @@ use super::faults::{Ruling, Trouble};
 use super::line::Line;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-mws-request-id");
+const V2_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-pay-request-id");
 
 /// An answer before it goes out.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub(crate) struct Answer {
     status: u16,
     content_type: &'static str,
     body: String,
-    request_id: Option<String>,
+    request_id: Option<(HeaderName, String)>,
 }
 
 impl Answer {
@@ -36,7 +37,13 @@ impl Answer {
     }
 
     pub(crate) fn with_request_id(mut self, id: &str) -> Self {
-        self.request_id = Some(id.to_owned());
+        self.request_id = Some((REQUEST_ID, id.to_owned()));
+        self
+    }
+
+    /// As [`Answer::with_request_id`], where API v2 writes it.
+    pub(crate) fn with_v2_request_id(mut self, id: &str) -> Self {
+        self.request_id = Some((V2_REQUEST_ID, id.to_owned()));
         self
     }
 
@@ -46,8 +53,10 @@ impl Answer {
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if let Some(id) = self.request_id.and_then(|id| HeaderValue::try_from(id).ok()) {
-            headers.insert(REQUEST_ID, id);
+        if let Some((name, id)) = self.request_id
+            && let Ok(id) = HeaderValue::try_from(id)
+        {
+            headers.insert(name, id);
         }
         response
     }

@@ -80,8 +80,10 @@ impl Match {
             let rest = target.object_id.strip_prefix(wanted.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         };
+        // API v2 has no names on its wire, and every SDK writes them in its own way.
+        let operation = |wanted: &String| wanted.eq_ignore_ascii_case(target.operation);
         self.api.is_none_or(|api| api == target.api)
-            && is(&self.operation, target.operation)
+            && self.operation.as_ref().is_none_or(operation)
             && is(&self.merchant_id, target.merchant_id)
             && self.object_id.as_ref().is_none_or(below)
     }

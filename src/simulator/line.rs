@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::secure::Stream;
 
 const WHOLE: usize = 0;
 const CLOSED: usize = 1;
@@ -37,17 +38,17 @@ impl Line {
     }
 }
 
-/// A TCP stream that does what its [`Line`] says.
+/// A connection that does what its [`Line`] says.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     line: Line,
     /// How many bytes of a cut answer may still go.
     left: Option<usize>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> (Self, Line) {
+    pub(super) fn new(stream: Stream) -> (Self, Line) {
         let line = Line::default();
         (Self { stream, line: line.clone(), left: None }, line)
     }
@@ -59,7 +60,7 @@ impl Wire {
             CLOSED => Err(io::ErrorKind::ConnectionAborted.into()),
             RESET => {
                 // Without lingering the kernel sends a reset where else it would say goodbye.
-                self.stream.set_zero_linger()?;
+                self.stream.tcp().set_zero_linger()?;
                 Err(io::ErrorKind::ConnectionReset.into())
             }
             cut => {

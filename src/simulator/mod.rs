@@ -1,5 +1,5 @@
 //! Amazon Pay over HTTP, for the demo, for tests and for whoever wants to try: books of money, the
-//! wire of MWS and Login with Amazon, faults, quotas and a clock that can be moved on. It is
+//! wire of MWS, of API v2 and of Login with Amazon, faults, quotas and a clock that can be moved on. It is
 //! written from Amazon's documents alone and shares no code with the adapter that talks to Amazon:
 //! two readings that share code prove nothing about each other.
 
@@ -13,11 +13,13 @@ mod ids;
 mod line;
 mod mws;
 mod profile;
+mod secure;
 mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod v2;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,6 +81,7 @@ struct World {
     faults: Faults,
     buckets: Buckets,
     calls: Calls,
+    v2: v2::Memory,
     /// Draws whether a fault happens; apart from the ids, so that faults do not change those.
     chance: Ids,
 }
@@ -116,6 +119,7 @@ impl Simulator {
             faults: Faults::default(),
             buckets: Buckets::default(),
             calls: Calls::default(),
+            v2: v2::Memory::default(),
             chance: Ids::new(!seed),
         };
         Self { world: Arc::new(Mutex::new(world)) }
@@ -127,6 +131,9 @@ impl Simulator {
         Router::new()
             .route("/OffAmazonPayments/{*version}", any(mws::call))
             .route("/OffAmazonPayments_Sandbox/{*version}", any(mws::call))
+            .route("/v2/{*place}", any(v2::call))
+            .route("/live/v2/{*place}", any(v2::call))
+            .route("/sandbox/v2/{*place}", any(v2::call))
             .route("/auth/o2/tokeninfo", get(profile::token_info))
             .route("/user/profile", get(profile::profile))
             .nest("/_sim", control::routes())

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::line::Wire;
+use super::secure::Opener;
 
 /// How long connections may take to finish once the server is told to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let (tracker, stopping, over) =
         (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+    let opener = Opener::default();
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -40,7 +42,7 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let talk = converse(stream, router.clone(), stopping.clone());
+                let talk = converse(stream, opener.clone(), router.clone(), stopping.clone());
                 tracker.spawn(over.clone().run_until_cancelled_owned(talk));
             }
             Err(_) => tokio::time::sleep(BREATH).await,
@@ -56,11 +58,17 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn converse(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn converse(stream: TcpStream, opener: Opener, router: Router, stopping: CancellationToken) {
     // Without it a small answer waits for the caller's acknowledgement of the one before.
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let opened = tokio::select! {
+        opened = opener.open(stream) => opened,
+        () = stopping.cancelled() => return,
+    };
+    // A caller who hung up before he said anything, or whose handshake failed: nobody to tell.
+    let Ok(stream) = opened else { return };
     let (wire, line) = Wire::new(stream);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<Incoming>| {

@@ -24,7 +24,7 @@ impl Reading {
 }
 
 /// How many points there are.
-pub(crate) const POINTS: usize = 11;
+pub(crate) const POINTS: usize = 12;
 
 /// The reading chosen for each point on which Amazon's documents allow several.
 ///
@@ -42,6 +42,7 @@ pub(crate) const POINTS: usize = 11;
 /// | 9 close when Closed | success | `InvalidCloseAttempt` |
 /// | 10 quota is looked at | before the signature | after it |
 /// | 11 synchronous, planned as pending | `TransactionTimedOut`, entry left | Pending, entry used |
+/// | 12 v2: 5xx under an idempotency key | not kept: tried anew | kept and repeated |
 ///
 /// Region is not part of an address here: an id is known to its seller alone, and what is another
 /// seller's does not exist.
@@ -91,7 +92,7 @@ mod tests {
         assert!(readings.choose(1, Reading::B) && readings.choose(6, Reading::C));
         assert!(readings.second(1) && !readings.second(2));
         assert_eq!(readings.of(6), Reading::C);
-        for (number, reading) in [(0, Reading::A), (12, Reading::A), (1, Reading::C)] {
+        for (number, reading) in [(0, Reading::A), (13, Reading::A), (1, Reading::C)] {
             assert!(!readings.choose(number, reading), "{number}");
         }
     }

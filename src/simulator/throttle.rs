@@ -13,7 +13,14 @@ pub(crate) struct Quota {
     restore_ms: Millis,
 }
 
-/// How Amazon meters an operation.
+impl Quota {
+    /// A bucket of `max` into which so many tokens fall every second.
+    pub(crate) const fn per_second(max: i64, rate: i64) -> Self {
+        Self { max, restore_ms: 1_000 / rate }
+    }
+}
+
+/// How MWS meters an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Write,

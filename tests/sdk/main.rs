@@ -1,6 +1,6 @@
-//! Amazon's official Python SDK drives the simulator, unmodified but for the address. Needs Python
-//! with venv and pip, and fails without them: two readings of Amazon's documents that only we
-//! wrote prove less than one of Amazon's own.
+//! Amazon's official SDKs drive the simulator, unmodified but for the address: the Python one for
+//! MWS, the Node one for API v2. Needs Python with venv and pip, Node and npm, and fails without
+//! them: two readings of Amazon's documents that only we wrote prove less than one of Amazon's own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
 
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 /// What is installed, and at which version; the SDK brings what it needs.
 const PACKAGES: [&str; 2] = ["amazon_pay==2.7.1", "requests>=2.31,<3"];
 
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk");
+
 /// Runs a program to its end; its whole output where that is not a good one.
 fn run(command: &mut Command) -> String {
     let ran = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -20,33 +22,81 @@ fn run(command: &mut Command) -> String {
     said.join("\n")
 }
 
-/// A Python that has the SDK, made once and kept beside what cargo builds.
-fn python() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("amazon-pay-sdk");
-    let (python, done) = (home.join("bin/python"), home.join("done"));
-    if std::fs::read_to_string(&done).is_ok_and(|text| text == PACKAGES.join("\n")) {
-        return python;
+/// A folder beside what cargo builds, filled once for each `wanted`.
+fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let done = home.join("done");
+    if std::fs::read_to_string(&done).is_ok_and(|text| text == wanted) {
+        return home;
     }
     // One that was begun and not finished is begun again.
     if home.exists() {
         std::fs::remove_dir_all(&home).unwrap();
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&home));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
-    std::fs::write(done, PACKAGES.join("\n")).unwrap();
-    python
+    install(&home);
+    std::fs::write(done, wanted).unwrap();
+    home
+}
+
+/// A Python that has the SDK for MWS.
+fn python() -> PathBuf {
+    let home = installed("amazon-pay-sdk", &PACKAGES.join("\n"), |home| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(home));
+        let python = home.join("bin/python");
+        run(Command::new(python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
+    });
+    home.join("bin/python")
+}
+
+/// A folder in which Node finds the SDK for API v2, exactly as the lock file has it.
+fn node() -> PathBuf {
+    let scripts = Path::new(SCRIPTS).join("node");
+    let lock = std::fs::read_to_string(scripts.join("package-lock.json")).unwrap();
+    installed("amazon-pay-api-sdk", &lock, |home| {
+        std::fs::create_dir_all(home).unwrap();
+        for file in ["package.json", "package-lock.json"] {
+            std::fs::copy(scripts.join(file), home.join(file)).unwrap();
+        }
+        let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+        run(Command::new("npm").args(quiet).current_dir(home));
+    })
+}
+
+/// Runs a script against a simulator of its own, and counts the steps that went well.
+async fn drive(command: impl FnOnce(&str) -> Command + Send + 'static) -> (usize, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let simulator = Simulator::new(Config::default());
+    let server =
+        tokio::spawn(async move { simulator.serve(listener, std::future::pending()).await });
+    let said = tokio::task::spawn_blocking(move || run(&mut command(&address))).await.unwrap();
+    server.abort();
+    (said.lines().filter(|line| line.starts_with("ok: ")).count(), said)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_official_sdk_takes_the_simulator_for_amazon() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let simulator = Simulator::new(Config::default());
-    let server =
-        tokio::spawn(async move { simulator.serve(listener, std::future::pending()).await });
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/drive.py");
-    let drive = move || run(Command::new(python()).arg(script).arg(address));
-    let said = tokio::task::spawn_blocking(drive).await.unwrap();
-    server.abort();
-    assert_eq!(said.lines().filter(|line| line.starts_with("ok: ")).count(), 9, "{said}");
+    let (steps, said) = drive(|address| {
+        let mut command = Command::new(python());
+        command.arg(format!("{SCRIPTS}/drive.py")).arg(format!("http://{address}"));
+        command
+    })
+    .await;
+    assert_eq!(steps, 9, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_official_sdk_of_api_v2_takes_the_simulator_for_amazon() {
+    let (steps, said) = drive(|address| {
+        let home = node();
+        // Node looks for modules beside the script.
+        let script = home.join("drive.js");
+        std::fs::copy(format!("{SCRIPTS}/node/drive.js"), &script).unwrap();
+        let mut command = Command::new("node");
+        // The simulator's certificate proves nothing, and the SDK warns that it does not ask.
+        command.arg("--no-warnings").arg(script).arg(address);
+        command
+    })
+    .await;
+    assert_eq!(steps, 9, "{said}");
 }

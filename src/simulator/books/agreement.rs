@@ -11,6 +11,9 @@ use super::{
 use crate::domain::money::Money;
 use crate::simulator::clock::Millis;
 
+/// 500.00, or as many yen as that has cents.
+const MONTH_MINOR: i64 = 50_000;
+
 /// What the seller says of an agreement; what is absent is not said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AgreementAttributes {
@@ -60,6 +63,10 @@ pub(crate) struct Agreement {
     pub(crate) buyer: Arc<Buyer>,
     pub(crate) method_valid: bool,
     pub(crate) plan: Plan,
+    /// What may be charged in a month, in minor units of the seller's currency.
+    pub(crate) month_minor: i64,
+    /// Made by API v2, where a charge that Amazon rejects ends it.
+    pub(crate) is_permission: bool,
     pub(crate) orders: Vec<OrderAt>,
 }
 
@@ -103,6 +110,8 @@ impl Books {
             buyer,
             method_valid: true,
             plan,
+            month_minor: MONTH_MINOR,
+            is_permission: false,
             orders: Vec::new(),
         });
         self.set_timer(self.now + DRAFT_FOR, Due::StaleAgreement(at));

@@ -36,7 +36,7 @@ impl Attributes {
         ]
     }
 
-    pub(super) fn overwrite(&mut self, new: &Attributes) {
+    pub(crate) fn overwrite(&mut self, new: &Attributes) {
         for (field, value, _) in self.paired(new) {
             if value.is_some() {
                 field.clone_from(value);

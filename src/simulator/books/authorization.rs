@@ -32,13 +32,26 @@ impl AuthorizationState {
     }
 }
 
+/// Whether whoever asks can wait for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Not at all: what is not decided at once is timed out.
+    None,
+    /// Not at all, unless Amazon makes him (reading 11).
+    Little,
+    Enough,
+}
+
 /// What is asked for; two of them are one request if they are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AuthorizeAsk {
+    /// The caller's own name for the request; empty where he names it otherwise.
     pub(crate) reference: String,
     pub(crate) amount: Money,
     pub(crate) note: String,
+    /// How long it may stay pending; zero sets no bound, and no time that Amazon takes anyway.
     pub(crate) timeout_minutes: u32,
+    pub(crate) patience: Patience,
     pub(crate) capture_now: bool,
     pub(crate) soft_descriptor: Option<String>,
 }
@@ -124,7 +137,7 @@ impl Books {
             return Err(Refusal::CountExceeded);
         }
         let used = self.authorized(order, total);
-        let allowed = allowance(total);
+        let allowed = self[order].limit.unwrap_or_else(|| allowance(total));
         if used.minor() + asked.minor() > allowed.minor() {
             return Err(Refusal::AmountExceeded { used, asked, allowed });
         }
@@ -135,6 +148,14 @@ impl Books {
     fn authorized(&self, order: OrderAt, total: Money) -> Money {
         let used = self[order].authorizations.iter().map(|at| self.weight(*at));
         Money::from_minor(used.sum(), total.currency())
+    }
+
+    /// What may be charged to an order, and what of it is left.
+    pub(crate) fn order_balance(&self, order: OrderAt) -> Option<(Money, Money)> {
+        let total = self[order].total?;
+        let limit = self[order].limit.unwrap_or_else(|| allowance(total));
+        let left = limit.minor() - self.authorized(order, total).minor();
+        Some((limit, Money::from_minor(left, limit.currency())))
     }
 
     /// What one authorization uses up, in minor units.
@@ -153,8 +174,7 @@ impl Books {
         ask: &AuthorizeAsk,
         simulated: Option<Fate>,
     ) -> AuthorizationAt {
-        let synchronous = ask.timeout_minutes == 0;
-        let fate = simulated.unwrap_or_else(|| self.next_authorization(order, synchronous).into());
+        let fate = simulated.unwrap_or_else(|| self.next_authorization(order, ask.patience).into());
         let kept_for = match self.environment_of(order) {
             Environment::Live => 30 * DAY,
             Environment::Sandbox => 2 * DAY,
@@ -231,6 +251,12 @@ impl Books {
         {
             self.suspend_agreement(agreement, fate.mended_after);
         }
+        if let Some(agreement) = self[order].parent
+            && reason == Reason::AmazonRejected
+            && self[agreement].is_permission
+        {
+            self.end_agreement(agreement, OrderState::Closed, Reason::AmazonCanceled, None);
+        }
         if self[order].for_one_charge {
             return self.end_declined_charge(order);
         }
@@ -266,12 +292,12 @@ impl Books {
     }
 
     /// Whether a capture of it is on its way.
-    pub(super) fn is_being_captured(&self, at: AuthorizationAt) -> bool {
+    pub(crate) fn is_being_captured(&self, at: AuthorizationAt) -> bool {
         self[at].captures.iter().any(|at| self[*at].state == CaptureState::Pending)
     }
 
     /// Closes an authorization that was not captured and gives the amount back to the buyer.
-    pub(super) fn close_and_release(&mut self, at: AuthorizationAt, reason: Reason) {
+    pub(crate) fn close_and_release(&mut self, at: AuthorizationAt, reason: Reason) {
         let held = self[at].state == AuthorizationState::Open;
         self.turn_authorization(at, AuthorizationState::Closed, Some(reason));
         if held {

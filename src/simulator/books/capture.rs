@@ -96,7 +96,12 @@ impl Books {
         if self.now - self[authorization].created > GUARANTEED_FOR {
             fate.step.after.get_or_insert(LATE_RESULT_AFTER);
         }
-        let id = self.serial(order, 'C');
+        // Where a capture has no name of the caller's it is part of its charge, and shares its id.
+        let id = if ask.reference.is_empty() {
+            self.twin_id(authorization)
+        } else {
+            self.serial(order, 'C')
+        };
         let at = self.new_capture(id, authorization, ask, fate);
         self.use_reference(order, &ask.reference, Object::Capture(at));
         Ok(Made { at, repeated: false })
@@ -139,9 +144,17 @@ impl Books {
             note: of.ask.note.clone(),
             soft_descriptor: of.ask.soft_descriptor.clone(),
         };
-        let same = of.id.replacen("-A", "-C", 1);
-        let id = if self.find(&same).is_none() { same } else { self.serial(order, 'C') };
+        let id = self.twin_id(authorization);
         self.new_capture(id, authorization, &ask, fate);
+    }
+
+    /// The id with the digits of the authorization, while that is free.
+    fn twin_id(&mut self, authorization: AuthorizationAt) -> String {
+        let same = self[authorization].id.replacen("-A", "-C", 1);
+        if self.find(&same).is_none() {
+            return same;
+        }
+        self.serial(self[authorization].order, 'C')
     }
 
     /// A capture with its end before it: at once, or after a while.
@@ -234,7 +247,8 @@ impl Books {
         let (sum, count) = captured
             .filter(|minor| *minor > 0)
             .fold((0, 0), |(sum, count), minor| (sum + minor, count + 1));
-        let reason = if self[order].total.is_some_and(|total| sum >= allowance(total).minor()) {
+        let limit = self[order].limit.or_else(|| self[order].total.map(allowance));
+        let reason = if limit.is_some_and(|limit| sum >= limit.minor()) {
             Reason::MaxAmountCharged
         } else if count >= AUTHORIZATIONS_MAX {
             Reason::MaxAuthorizationsCaptured

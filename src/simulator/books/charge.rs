@@ -9,9 +9,6 @@ use crate::domain::money::Money;
 use crate::simulator::clock::{Millis, month};
 use crate::simulator::settings::Reading;
 
-/// 500.00, or as many yen as that has cents.
-const MONTH_MINOR: i64 = 50_000;
-
 /// What an agreement may be charged in one calendar month (UTC), and what of it is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Balance {
@@ -25,7 +22,7 @@ impl Books {
     /// The balance of the month that is now.
     pub(crate) fn balance(&self, at: AgreementAt) -> Balance {
         let currency = self[self[at].seller].region.currency();
-        let limit = Money::from_minor(MONTH_MINOR, currency);
+        let limit = Money::from_minor(self[at].month_minor, currency);
         let (starts, ends) = month(self.now);
         let authorizations = self[at].orders.iter().flat_map(|order| &self[*order].authorizations);
         let used: i64 = authorizations
@@ -129,6 +126,9 @@ impl Books {
         }
         let order = self.child(at);
         self[order].for_one_charge = true;
+        if ask.reference.is_empty() {
+            self[order].stem = Some(self[at].id.clone());
+        }
         self.set_order(order, ask.amount, attributes, false)?;
         self.confirm_order(order, false)?;
         let made = self.authorize(order, ask, simulated)?;

@@ -8,7 +8,7 @@ pub(super) const AUTHORIZATIONS_MAX: usize = 10;
 pub(super) const REFUNDS_MAX: usize = 10;
 
 /// What may be taken for, or given back of, `amount`: 15 % more, but at most 75.00 (8,400 yen).
-pub(super) fn allowance(amount: Money) -> Money {
+pub(crate) fn allowance(amount: Money) -> Money {
     let more_max = match amount.currency() {
         Currency::JPY => 8_400,
         _ => 7_500,

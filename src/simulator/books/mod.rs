@@ -12,6 +12,7 @@ mod charge;
 mod ledger;
 mod limits;
 mod order;
+mod permission;
 mod plan;
 mod reason;
 mod refund;
@@ -29,12 +30,13 @@ use super::settings::Readings;
 use ageing::Due;
 pub(crate) use agreement::{Agreement, AgreementAttributes};
 pub(crate) use attributes::Attributes;
-pub(crate) use authorization::{Authorization, AuthorizationState, AuthorizeAsk};
+pub(crate) use authorization::{Authorization, AuthorizationState, AuthorizeAsk, Patience};
 pub(crate) use buyer::{Address, Buyer, Token};
 pub(crate) use capture::{Capture, CaptureAsk, CaptureState};
 pub(crate) use ledger::{Entry, Kind as EntryKind};
-pub(crate) use limits::order_fits;
+pub(crate) use limits::{allowance, order_fits};
 pub(crate) use order::{Constraint, Order, OrderState};
+pub(crate) use permission::Given;
 pub(crate) use plan::{CaptureFate, Ending, Fate, Plan, Step};
 pub(crate) use reason::Reason;
 pub(crate) use refund::{Refund, RefundAsk, RefundKind, RefundState};
@@ -271,6 +273,9 @@ impl Books {
     }
 
     fn use_reference(&mut self, order: OrderAt, reference: &str, object: Object) {
+        if reference.is_empty() {
+            return;
+        }
         let key = (self[order].seller, self.environment_of(order), reference.to_owned());
         self.references.insert(key, object);
     }
@@ -290,13 +295,16 @@ impl Books {
         }
     }
 
-    /// A new id below an order reference: `-A`, `-C` or `-R` and six digits.
+    /// A new id below an order reference: `-A`, `-C` or `-R` and six digits. An authorization and
+    /// a capture of the same digits belong together: API v2 knows both by one id.
     fn serial(&mut self, order: OrderAt, letter: char) -> String {
+        let stem = self[order].stem.as_ref().unwrap_or(&self[order].id).clone();
         loop {
             let serial = self.ids.serial();
-            let id = format!("{}-{letter}{serial}", self[order].id);
-            if !self.by_id.contains_key(&id) {
-                return id;
+            let twins = if letter == 'R' { "R" } else { "AC" };
+            let id = |letter| format!("{stem}-{letter}{serial}");
+            if twins.chars().all(|letter| !self.by_id.contains_key(&id(letter))) {
+                return id(letter);
             }
         }
     }

@@ -68,6 +68,8 @@ pub(crate) struct Order {
     /// Whether the buyer's purchase was ever confirmed: from then on the seller sees who bought.
     pub(crate) confirmed: bool,
     pub(crate) total: Option<Money>,
+    /// What may be charged in all, where that was agreed and is not the usual allowance.
+    pub(crate) limit: Option<Money>,
     pub(crate) attributes: Attributes,
     /// A simulation note asks for the constraint `PaymentMethodNotAllowed`.
     pub(crate) not_allowed: bool,
@@ -78,6 +80,8 @@ pub(crate) struct Order {
     pub(crate) parent: Option<AgreementAt>,
     /// Made for one charge of an agreement, by that charge.
     pub(crate) for_one_charge: bool,
+    /// Below which id its transactions are named, where not below its own.
+    pub(crate) stem: Option<String>,
     pub(crate) authorizations: Vec<AuthorizationAt>,
 }
 
@@ -139,6 +143,7 @@ impl Books {
             updated: None,
             confirmed: false,
             total: None,
+            limit: None,
             attributes: Attributes::default(),
             not_allowed: false,
             buyer,
@@ -146,6 +151,7 @@ impl Books {
             plan: Plan::default(),
             parent,
             for_one_charge: false,
+            stem: None,
             authorizations: Vec::new(),
         });
         self[seller].orders.push(at);

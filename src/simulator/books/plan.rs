@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Books, OrderAt, Reason};
+use super::{Books, OrderAt, Patience, Reason};
 use crate::simulator::clock::Millis;
 
 /// How an authorization, a capture or a refund ends.
@@ -86,14 +86,18 @@ impl Books {
     /// The next entry for an authorization. A synchronous call that meets one which is pending
     /// first has no time for it: it is timed out and the entry is left to the next, unless a
     /// synchronous call may come back pending (reading 11).
-    pub(super) fn next_authorization(&mut self, order: OrderAt, synchronous: bool) -> Step {
+    pub(super) fn next_authorization(&mut self, order: OrderAt, patience: Patience) -> Step {
         let parent = self[order].parent;
         let valid = parent.map_or(self[order].method_valid, |at| self[at].method_valid);
         if !valid {
             let ending = Ending::Decline(Reason::InvalidPaymentMethod);
             return Step { ending, after: None };
         }
-        let may_pend = !synchronous || self.readings.second(11);
+        let may_pend = match patience {
+            Patience::None => false,
+            Patience::Little => self.readings.second(11),
+            Patience::Enough => true,
+        };
         let plan = &mut self.plan_of(order).authorize;
         match plan.front() {
             Some(Step { after: Some(_), .. }) if !may_pend => {

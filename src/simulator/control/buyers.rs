@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Refused, Reply, created, plans, read};
+use super::{Refused, Reply, created, ok, plans, read};
 use crate::simulator::Simulator;
 use crate::simulator::books::{Address, Books, Buyer, Environment, SellerAt};
+use crate::simulator::v2;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -119,4 +120,28 @@ pub(super) async fn billing_agreement(State(simulator): State<Simulator>, body: 
     let (at, token) = world.books.leave_agreement(seller, buyer, agreed, environment);
     let id = &world.books[at].id;
     created(&json!({"amazonBillingAgreementId": id, "accessToken": token}))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ApproveBody {
+    buyer: Option<BuyerBody>,
+    plan: Value,
+}
+
+/// `POST /_sim/checkout-sessions/{id}/approve`
+pub(super) async fn approve(
+    State(simulator): State<Simulator>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Reply {
+    let body: ApproveBody = read(&body)?;
+    let plan = plans::read(&body.plan).map_err(Refused::Nonsense)?;
+    let mut world = simulator.world();
+    let buyer = body.buyer.unwrap_or_default().buyer(&mut world.books);
+    match v2::approve(&mut world, &id, buyer, plan) {
+        Ok(session) => ok(&session),
+        Err(Some(why)) => Err(Refused::Nonsense(why)),
+        Err(None) => Err(Refused::Missing(format!("there is no checkout session {id:?}"))),
+    }
 }

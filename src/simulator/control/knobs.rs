@@ -207,7 +207,7 @@ mod tests {
         assert!(set.quotas && set.readings.second(1));
         assert_eq!(SettingsBody::from(set).readings["11"], "a");
         for text in [
-            r#"{"readings":{"12":"a"}}"#,
+            r#"{"readings":{"13":"a"}}"#,
             r#"{"readings":{"1":"c"}}"#,
             r#"{"readings":{"one":"a"}}"#,
             r#"{"latencyMs":-1}"#,

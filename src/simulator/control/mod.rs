@@ -69,6 +69,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/sellers", post(sellers::register))
         .route("/order-references", post(buyers::order_reference))
         .route("/billing-agreements", post(buyers::billing_agreement))
+        .route("/checkout-sessions/{id}/approve", post(buyers::approve))
         .route("/objects/{id}/payment-method", post(objects::payment_method))
         .route("/objects/{id}/close", post(objects::close))
         .route("/objects/{id}/capture", post(objects::capture))

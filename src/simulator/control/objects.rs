@@ -7,11 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Refused, Reply, created, ok, read};
-use crate::simulator::Simulator;
 use crate::simulator::books::{Books, Object, Reason, RefundKind};
+use crate::simulator::{Simulator, World, v2};
 
-fn find(books: &Books, id: &str) -> Result<Object, Refused> {
-    books.find(id).ok_or_else(|| Refused::Missing(format!("there is no object {id:?}")))
+/// By any id: Amazon's, a charge's, or that of the checkout session it came of.
+fn find(world: &World, id: &str) -> Result<Object, Refused> {
+    let found = v2::anything(&world.books, id).or_else(|| world.v2.permission_of(id));
+    found.ok_or_else(|| Refused::Missing(format!("there is no object {id:?}")))
 }
 
 /// The object as it is now.
@@ -39,7 +41,7 @@ pub(super) async fn payment_method(
     body: Bytes,
 ) -> Reply {
     let mut world = simulator.world();
-    let object = find(&world.books, &id)?;
+    let object = find(&world, &id)?;
     let body: MethodBody = read(&body)?;
     match object {
         Object::Order(at) => world.books.change_method(at, body.valid),
@@ -65,7 +67,7 @@ pub(super) async fn close(
     body: Bytes,
 ) -> Reply {
     let mut world = simulator.world();
-    let object = find(&world.books, &id)?;
+    let object = find(&world, &id)?;
     let body: CloseBody = read(&body)?;
     let closed = world.books.close_by_hand(object, body.reason.as_deref());
     closed.map_err(Refused::Nonsense)?;
@@ -99,7 +101,7 @@ pub(super) async fn capture(
     body: Bytes,
 ) -> Reply {
     let mut world = simulator.world();
-    let object = find(&world.books, &id)?;
+    let object = find(&world, &id)?;
     let body: AmountBody = read(&body)?;
     let amount = body.amount()?;
     let captured = world.books.capture_by_hand(object, amount.as_deref());
@@ -114,7 +116,7 @@ pub(super) async fn dispute(
     body: Bytes,
 ) -> Reply {
     let mut world = simulator.world();
-    let object = find(&world.books, &id)?;
+    let object = find(&world, &id)?;
     let body: AmountBody = read(&body)?;
     let kind = match body.kind.as_deref().map(dispute_kind) {
         None => RefundKind::Chargeback,

@@ -55,18 +55,21 @@ fn show<'a>(books: &'a Books, entry: &Entry) -> Shown<'a> {
     }
 }
 
-/// `GET /_sim/ledger`; `objectId` may be what the buyer left, an order reference made from that, or
-/// the transaction.
+/// `GET /_sim/ledger`; `objectId` may be what the buyer left, an order reference made from that, a
+/// checkout session, or the transaction.
 pub(super) async fn ledger(State(simulator): State<Simulator>, Query(of): Query<Of>) -> Reply {
     let world = simulator.world();
     let books = &world.books;
+    // A checkout session stands for the permission that came of it.
+    let permission = world.v2.permission_of(&of.object_id).map(|object| books.names(object).0);
+    let object_id = permission.unwrap_or(&of.object_id);
     let wanted = |entry: &&Entry| {
         let order = &books[entry.order];
         let (id, _) = books.names(entry.object);
         let parent = order.parent.map_or("", |at| &books[at].id);
         let merchant_id = &books[order.seller].merchant_id;
         is(&of.merchant_id, merchant_id)
-            && [id, &order.id, parent].iter().any(|name| is(&of.object_id, name))
+            && [id, &order.id, parent].iter().any(|name| is(object_id, name))
     };
     let entries = books.ledger().iter().filter(wanted).map(|entry| show(books, entry));
     ok(&json!({"entries": entries.collect::<Vec<_>>()}))

@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::{Refused, Reply, created, ok, read};
-use crate::simulator::Simulator;
 use crate::simulator::books::{Region, Seller, SellerChange};
+use crate::simulator::v2::PublicKey;
+use crate::simulator::{Simulator, World};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,6 +79,10 @@ pub(super) async fn register(State(simulator): State<Simulator>, body: Bytes) ->
             None => return Err(Refused::Nonsense("region: na, eu, uk or jp".to_owned())),
         },
     };
+    let text = "publicKey: must be an RSA public key in PEM";
+    if body.public_key.as_deref().is_some_and(|pem| PublicKey::from_pem(pem).is_none()) {
+        return Err(Refused::Nonsense(text.to_owned()));
+    }
     let change = SellerChange {
         access_key: body.access_key,
         secret_key: body.secret_key,
@@ -94,6 +99,11 @@ pub(super) async fn register(State(simulator): State<Simulator>, body: Bytes) ->
     };
     let mut world = simulator.world();
     let (at, is_new) = world.books.register(&body.merchant_id, change);
+    let World { books, v2, .. } = &mut *world;
+    let key = books[at].public_key.as_deref().and_then(PublicKey::from_pem);
+    if let (Some(id), Some(key)) = (&books[at].public_key_id, key) {
+        v2.doors.register(at, id, key);
+    }
     let registered = Registered::from(&world.books[at]);
     if is_new { created(&registered) } else { ok(&registered) }
 }

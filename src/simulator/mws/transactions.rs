@@ -6,8 +6,8 @@ use super::request::Reader;
 use super::xml::Xml;
 use super::{Call, note, orders, render};
 use crate::simulator::books::{
-    AuthorizationAt, AuthorizeAsk, Books, CaptureAsk, CaptureAt, Fate, Object, Reason, RefundAsk,
-    Refusal,
+    AuthorizationAt, AuthorizeAsk, Books, CaptureAsk, CaptureAt, Fate, Object, Patience, Reason,
+    RefundAsk, Refusal,
 };
 
 const NOTE_MAX: usize = 255;
@@ -68,8 +68,17 @@ pub(super) fn read_ask(reader: &mut Reader<'_>) -> Option<AuthorizeAsk> {
     }
     let capture_now = reader.flag("CaptureNow");
     let soft_descriptor = reader.optional("SoftDescriptor", DESCRIPTOR_MAX);
+    let patience = if timeout_minutes == 0 { Patience::Little } else { Patience::Enough };
     let amount = amount?;
-    Some(AuthorizeAsk { reference, amount, note, timeout_minutes, capture_now, soft_descriptor })
+    Some(AuthorizeAsk {
+        reference,
+        amount,
+        note,
+        timeout_minutes,
+        patience,
+        capture_now,
+        soft_descriptor,
+    })
 }
 
 /// What a note asks of an authorization.

@@ -1,6 +1,7 @@
 //! The simulator over real connections: what a caller sees of faults, quotas, errors and `/_sim`.
 
 mod line;
+mod v2;
 mod wire;
 
 use std::sync::Arc;

@@ -129,7 +129,8 @@ fn a_note_lets_the_buyer_mend_the_method_by_himself() {
     let at = agreement(&mut shop, &[]);
     let mut fate = Fate::from(decline(Reason::InvalidPaymentMethod));
     fate.mended_after = Some(MINUTE);
-    let ask = AuthorizeAsk { timeout_minutes: 1440, ..ask("a", 100) };
+    let patience = Patience::Enough;
+    let ask = AuthorizeAsk { timeout_minutes: 1440, patience, ..ask("a", 100) };
     shop.books.charge(at, &ask, &Attributes::default(), Some(fate)).unwrap();
     shop.wait(30 * SECOND);
     assert_eq!(told(&shop, at).0, OrderState::Suspended);
@@ -148,7 +149,8 @@ fn what_becomes_of_the_order_of_a_declined_charge_is_reading_six() {
             let mut shop = Shop::new();
             assert!(shop.books.readings.choose(6, reading));
             let at = agreement(&mut shop, &[decline(Reason::AmazonRejected)]);
-            let ask = AuthorizeAsk { timeout_minutes, ..ask("a", 100) };
+            let patience = Patience::Enough;
+            let ask = AuthorizeAsk { timeout_minutes, patience, ..ask("a", 100) };
             let made = shop.books.charge(at, &ask, &Attributes::default(), None).unwrap();
             shop.wait(30 * SECOND);
             assert_eq!(shop.order_told(shop.books[made.at].order), order_told, "{reading:?}");

@@ -4,7 +4,7 @@ use super::*;
 use crate::simulator::clock::{DAY, MINUTE, SECOND};
 
 fn asynchronous(reference: &str, timeout_minutes: u32) -> AuthorizeAsk {
-    AuthorizeAsk { timeout_minutes, ..ask(reference, 1_000) }
+    AuthorizeAsk { timeout_minutes, patience: Patience::Enough, ..ask(reference, 1_000) }
 }
 
 fn in_a_minute(ending: Ending) -> Step {

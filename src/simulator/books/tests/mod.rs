@@ -132,6 +132,7 @@ pub(super) fn ask(reference: &str, amount: i64) -> AuthorizeAsk {
         amount: usd(amount),
         note: String::new(),
         timeout_minutes: 0,
+        patience: Patience::Little,
         capture_now: false,
         soft_descriptor: None,
     }
