@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::may_be_discarded;
 use super::trail::Trail;
 use crate::domain::decline::Decline;
+use crate::domain::mandate::Mandate;
 use crate::domain::payment::{DeadLetterReason, Effort, Outcome, Payment, Phase};
 use crate::ports::desk::DeadLetterRow;
 use crate::ports::store::{
@@ -95,7 +96,12 @@ impl Engine {
                 Some(id) => self.store.payment(id).await?,
                 None => None,
             };
-            let commit = match self.what_to_commit(row, payment, act, operator) {
+            let mandate = match (&payment, &row.letter.payment_id) {
+                (None, Some(id)) => self.mandates.mandate_by_id(id).await?,
+                _ => None,
+            };
+            let mandate = mandate.filter(|mandate| mandate.dead_letter.is_some());
+            let commit = match self.what_to_commit(row, payment, mandate, act, operator) {
                 Ok(commit) => commit,
                 Err(why) => return Ok(Verdict::Refused(why)),
             };
@@ -124,6 +130,7 @@ impl Engine {
         &self,
         row: &DeadLetterRow,
         payment: Option<Payment>,
+        mandate: Option<Mandate>,
         act: &Act,
         operator: &Operator,
     ) -> Result<Commit, &'static str> {
@@ -147,6 +154,14 @@ impl Engine {
             ..Commit::default()
         };
         let payment = payment.filter(|payment| payment.dead_letter.is_some());
+        if let Some(mandate) = mandate {
+            let given_up = match act {
+                Act::Redrive => None,
+                Act::Discard(said) => Some(said.as_deref()),
+            };
+            self.move_closings(&mut commit, &mandate, given_up, now);
+            return Ok(commit);
+        }
         match (act, payment) {
             // What was rejected is filed away; so is what lies still no longer.
             (Act::Discard(_), None) => Ok(commit),

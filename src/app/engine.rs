@@ -12,6 +12,7 @@ use crate::domain::payment::Lease;
 use crate::domain::policy::Policy;
 use crate::ports::clock::{Clock, Schedule};
 use crate::ports::gateway::Gateway;
+use crate::ports::mandates::MandateStore;
 use crate::ports::merchants::Accounts;
 use crate::ports::store::{Commit, Store, StoreError};
 use crate::ports::vault::Vault;
@@ -29,6 +30,8 @@ pub struct Engine {
     pub worker: String,
     /// Payments.
     pub store: Arc<dyn Store>,
+    /// Standing consents.
+    pub mandates: Arc<dyn MandateStore>,
     /// Sealing.
     pub vault: Arc<dyn Vault>,
     /// Time.

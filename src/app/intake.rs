@@ -3,21 +3,19 @@
 
 use std::time::Duration;
 
+use super::claiming::fence;
 use super::engine::Engine;
 use super::process::Claimed;
 use super::rejection::replay;
-use super::trail::Trail;
+use crate::contract::Personal;
 use crate::contract::command::{self, Command, Parsed, Refusal, SaleCommand};
 use crate::domain::command::Sale;
 use crate::domain::decline::{FieldError, RejectionCode};
+use crate::domain::payment::Payment;
 use crate::domain::payment::admission::{Admission, Known, Seen, SeenMessage, admit};
-use crate::domain::payment::decide::Run;
-use crate::domain::payment::{DeadLetterReason, Exposure, Payment};
 use crate::ports::broker::{Broker, Delivery, Lane, Message, Publication, Target, Tier};
 use crate::ports::gateway::Account;
-use crate::ports::store::{
-    Commit, InboxEntry, KnownQuery, PaymentWrite, ReplyTarget, StoreError, Waiter,
-};
+use crate::ports::store::{Commit, InboxEntry, KnownQuery, ReplyTarget, StoreError, Waiter};
 
 /// Lost races in a row before a delivery is given back.
 const RACES_MAX: u32 = 16;
@@ -108,7 +106,14 @@ impl Engine {
             Command::Sale(sale) => {
                 self.patiently(|| self.take_sale(message, &parsed, sale, redelivered)).await
             }
-            Command::Charge(_) | Command::Operation(_) | Command::CloseAgreement(_) => {
+            Command::Charge(charge) => {
+                let sale = charge.sale();
+                self.patiently(|| self.take_charge(message, &parsed, &sale, redelivered)).await
+            }
+            Command::CloseAgreement(close) => {
+                self.patiently(|| self.take_close(message, &parsed, close)).await
+            }
+            Command::Operation(_) => {
                 let why = "this version does not take such commands yet";
                 let errors = vec![FieldError::new("type", why)];
                 self.patiently(|| {
@@ -153,6 +158,18 @@ impl Engine {
             Resolved::Rejected => return Ok(Taken::Done),
             Resolved::Later => return Ok(Taken::Later(Tier::Seconds5)),
         };
+        self.take_payment(message, parsed, &sale, &draft.personal, redelivered).await
+    }
+
+    /// Takes what is to be paid; `look` says that what is known is looked at first.
+    pub(super) async fn take_payment(
+        &self,
+        message: &Message,
+        parsed: &Parsed,
+        sale: &Sale,
+        personal: &Personal,
+        look: bool,
+    ) -> Result<Taken, StoreError> {
         let Some(account) = self.accounts.account(&sale.key.mid).await? else {
             let errors = vec![FieldError::new("amazonBillerId", "no such merchant account")];
             self.reject(message, parsed, RejectionCode::UnknownMid, errors).await?;
@@ -165,10 +182,10 @@ impl Engine {
         // A new message of a new payment is by far the most common: it is claimed without a look,
         // and the store's unique keys say whether that was wrong.
         let mut known =
-            if redelivered { self.known(&sale, parsed, &account).await? } else { Known::default() };
+            if look { self.known(sale, parsed, &account).await? } else { Known::default() };
         for _ in 0..RACES_MAX {
-            match self.act_on(message, parsed, draft, &sale, &account, &known).await {
-                Err(StoreError::Conflict) => known = self.known(&sale, parsed, &account).await?,
+            match self.act_on(message, parsed, personal, sale, &account, &known).await {
+                Err(StoreError::Conflict) => known = self.known(sale, parsed, &account).await?,
                 other => return other,
             }
         }
@@ -185,16 +202,18 @@ impl Engine {
         let query = KnownQuery {
             message_id: parsed.asker.message_id.to_string(),
             payment_id: sale.key.event_subject(),
-            reference: sale.reference.clone().map(|reference| (seller, reference)),
+            reference: sale.reference.clone().map(|reference| (seller.clone(), reference)),
         };
-        self.store.known(&query).await
+        let mut known = self.store.known(&query).await?;
+        self.add_rivals(&mut known, sale, &seller).await?;
+        Ok(known)
     }
 
     async fn act_on(
         &self,
         message: &Message,
         parsed: &Parsed,
-        draft: &SaleCommand,
+        personal: &Personal,
         sale: &Sale,
         account: &Account,
         known: &Known,
@@ -204,15 +223,16 @@ impl Engine {
                 let now = self.clock.now_ms();
                 let seller = account.merchant.seller_account();
                 let mut payment = Payment::open(sale.clone(), parsed.asker.clone(), seller, now);
-                payment.personal = self.seal_personal(&payment.id(), &draft.personal);
-                self.claim_new(parsed, payment, None, account, now).await
+                payment.personal = self.seal_personal(&payment.id(), personal);
+                self.claim_new(parsed, payment, None, account, fence(known, now)).await
             }
             (Admission::Reopen, Some(before)) => {
                 let now = self.clock.now_ms();
                 let mut payment = before.clone();
-                let personal = self.seal_personal(&payment.id(), &draft.personal);
+                let personal = self.seal_personal(&payment.id(), personal);
                 payment.reopen(sale.clone(), parsed.asker.clone(), personal, now);
-                self.claim_new(parsed, payment, Some(before.version), account, now).await
+                let fence = fence(known, now);
+                self.claim_new(parsed, payment, Some(before.version), account, fence).await
             }
             (Admission::Join, Some(payment)) => self.join(parsed, payment, known).await,
             (Admission::Again, Some(payment)) => {
@@ -232,72 +252,7 @@ impl Engine {
         }
     }
 
-    /// Commits the claim: payment with its intent, message id, journal. Without room for its
-    /// account it is parked, and the sweep takes it when there is some.
-    async fn claim_new(
-        &self,
-        parsed: &Parsed,
-        mut payment: Payment,
-        expected: Option<i64>,
-        account: &Account,
-        now: i64,
-    ) -> Result<Taken, StoreError> {
-        let mut trail = Trail::default();
-        let message = parsed.asker.message_id.as_str();
-        trail.step(now, "message", &parsed.ids.routing_key, serde_json::json!({ "id": message }));
-        payment.version = expected.map_or(1, |version| version + 1);
-        payment.updated_at = now;
-        let mut commit =
-            Commit { inbox: vec![self.accepted(parsed, &payment.id(), now)], ..Commit::default() };
-        let seat = self.slots.sit(&payment.seller_account);
-        let drive = account.merchant.enabled && seat.is_some();
-        if !account.merchant.enabled {
-            let mut run = Run { rule: "mid_disabled", ..Run::default() };
-            let detail = "the merchant account is disabled".to_owned();
-            let reason = DeadLetterReason::Configuration;
-            let letter = self.lay_down(&mut payment, &mut run, reason, detail, now);
-            commit.dead_letters.push(letter);
-            for outcome in run.told {
-                let entry = self.tell(&mut payment, outcome, now);
-                commit.outbox.push(entry);
-            }
-        } else if drive {
-            payment.lease = Some(self.lease(now));
-            payment.exposure = Exposure::Open;
-            trail.intent(now, &payment);
-        } else {
-            payment.due_at = Some(now + 250);
-        }
-        commit.journal = trail.take(&payment.id(), now);
-        commit.payment = Some(match expected {
-            None => PaymentWrite::Insert(payment.clone()),
-            Some(expected) => PaymentWrite::Update { payment: payment.clone(), expected },
-        });
-        match self.commit(commit).await {
-            Err(StoreError::Away(why)) if !self.was_committed(&payment).await? => {
-                return Err(StoreError::Away(why));
-            }
-            Err(StoreError::Away(_)) | Ok(()) => {}
-            Err(error) => return Err(error),
-        }
-        if !drive {
-            return Ok(Taken::Done);
-        }
-        Ok(Taken::Drive(Box::new(Claimed { payment, seat })))
-    }
-
-    /// Whether a claim that nobody confirmed is in the store: then this process has to drive it,
-    /// because to everybody else it has an owner who is alive.
-    pub(super) async fn was_committed(&self, claim: &Payment) -> Result<bool, StoreError> {
-        let stored = self.store.payment(&claim.id()).await?;
-        Ok(stored.is_some_and(|stored| {
-            stored.version == claim.version
-                && stored.lease == claim.lease
-                && stored.opener.message_id == claim.opener.message_id
-        }))
-    }
-
-    fn accepted(&self, parsed: &Parsed, payment_id: &str, now: i64) -> InboxEntry {
+    pub(super) fn accepted(&self, parsed: &Parsed, payment_id: &str, now: i64) -> InboxEntry {
         InboxEntry {
             message_id: parsed.asker.message_id.to_string(),
             seen: SeenMessage {
@@ -351,7 +306,7 @@ impl Engine {
     }
 
     /// The stored document again, byte for byte, to the events and to who asks.
-    async fn answer_again(
+    pub(super) async fn answer_again(
         &self,
         parsed: &Parsed,
         event: Option<&str>,

@@ -1,13 +1,18 @@
 //! The imperative shell around the core: load, judge, commit, act, repeat. Sees ports, never an
 //! adapter; decides nothing that the domain could decide.
 
+mod agreements;
 pub mod breaker;
+mod charges;
+mod claiming;
+mod closing;
 pub mod credentials;
 pub mod desk;
 pub mod engine;
 pub mod governor;
 mod intake;
 pub mod merchants;
+mod metering;
 mod process;
 mod rejection;
 mod settle;

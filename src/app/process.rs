@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::governor::{Admit, Ask, HOLD_MS, Traffic};
 use super::slots::Seat;
 use super::trail::Trail;
-use crate::domain::command::Subject;
+use crate::domain::command::{Kind, Subject};
 use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
@@ -41,14 +41,14 @@ pub struct Claimed {
 }
 
 /// What a run carries along.
-struct Course<'a> {
-    engine: &'a Engine,
+pub(super) struct Course<'a> {
+    pub(super) engine: &'a Engine,
     account: Arc<Account>,
-    payment: Payment,
+    pub(super) payment: Payment,
     /// The version in the store: the fence of the next write.
-    expected: i64,
-    run: Run,
-    trail: Trail,
+    pub(super) expected: i64,
+    pub(super) run: Run,
+    pub(super) trail: Trail,
 }
 
 impl Engine {
@@ -148,6 +148,7 @@ impl Course<'_> {
                     self.checkpoint().await?;
                     None
                 }
+                Some(Next::Meter) => Box::pin(self.meter()).await?,
                 Some(Next::Settle(wait)) => return Ok(End::Settle(wait)),
                 Some(Next::Reject(code, errors)) => return Ok(End::Reject(code, errors)),
             };
@@ -160,7 +161,11 @@ impl Course<'_> {
         let payment = &self.payment;
         let first = matches!(
             payment.phase,
-            Phase::WaitingForOrder | Phase::Inspecting | Phase::SettingDetails
+            Phase::Scheduled
+                | Phase::WaitingForOrder
+                | Phase::Inspecting
+                | Phase::SettingDetails
+                | Phase::Metering
         );
         first && payment.told_pending_operator && payment.exposure != Exposure::Sent
     }
@@ -204,11 +209,14 @@ impl Course<'_> {
         self.payment.version = self.expected + 1;
         self.payment.exposure = match self.payment.exposure {
             Exposure::Sent => Exposure::Sent,
-            Exposure::Clear | Exposure::Open => Exposure::Open,
+            Exposure::Clear | Exposure::Open if self.payment.may_move_money() => Exposure::Open,
+            Exposure::Clear | Exposure::Open => Exposure::Clear,
         };
         self.payment.updated_at = now;
         self.payment.lease = Some(self.engine.lease(now));
-        self.trail.intent(now, &self.payment);
+        if self.payment.may_move_money() {
+            self.trail.intent(now, &self.payment);
+        }
         let commit = Commit {
             payment: Some(PaymentWrite::Update {
                 payment: self.payment.clone(),
@@ -230,7 +238,7 @@ impl Course<'_> {
         let ask = Ask {
             account: &account,
             sandbox: self.account.merchant.sandbox,
-            operation: effect.name(),
+            operation: effect.quota(),
             who: &who,
             traffic: Traffic::of(self.payment.key.subject.kind()),
         };
@@ -277,9 +285,7 @@ impl Course<'_> {
     /// that moves money depends on them.
     async fn exchange(&mut self, effect: &Effect) -> Exchange {
         let gateway = &self.engine.gateway;
-        let wants_details =
-            matches!(effect, Effect::Authorize(_)) && self.payment.details.is_none();
-        if !wants_details {
+        if !self.wants_details(effect) {
             return gateway.call(&self.account, effect).await;
         }
         let (exchange, read) = {
@@ -299,6 +305,27 @@ impl Course<'_> {
             self.payment.details = Some(self.engine.seal_details(&self.payment, &details));
         }
         exchange
+    }
+}
+
+impl Course<'_> {
+    /// Beside the authorization, or where there is none beside the look at the agreement; not for
+    /// charges, of which there are thousands, and whose buyer the order's event has told.
+    fn wants_details(&self, effect: &Effect) -> bool {
+        let payment = &self.payment;
+        let beside = match effect {
+            Effect::Authorize(_) => true,
+            Effect::ReadReference(_) => !payment.initial_charge && payment.phase == Phase::Metering,
+            Effect::SetDetails(_)
+            | Effect::Confirm(_)
+            | Effect::FindAuthorization { .. }
+            | Effect::ReadAuthorization(_)
+            | Effect::Capture(_)
+            | Effect::ReadCapture(_)
+            | Effect::CloseAuthorization(_)
+            | Effect::CloseReference(_) => false,
+        };
+        beside && payment.details.is_none() && payment.key.subject.kind() != Kind::Charge
     }
 }
 

@@ -8,9 +8,10 @@ use super::intake::{Resolved, reply_of};
 use super::settle::letter_id;
 use crate::contract::command::{Biller, Parsed, Rejection, SaleCommand};
 use crate::contract::{ReadableIds, event};
-use crate::domain::command::{Kind, Subject};
+use crate::domain::command::{Asker, Kind, Subject};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::ids::MessageId;
+use crate::domain::mandate::{Closing, Mandate};
 use crate::domain::payment::admission::{Seen, SeenMessage};
 use crate::domain::payment::{DeadLetterReason, Payment};
 use crate::ports::broker::Message;
@@ -226,6 +227,40 @@ impl Engine {
                 own.replies.extend(replies);
             }
         }
+    }
+
+    /// A request to close an agreement is rejected after all.
+    pub(super) fn reject_request(
+        &self,
+        commit: &mut Commit,
+        mandate: &Mandate,
+        closing: &Closing,
+        asker: &Asker,
+        rejected: &Decline,
+        now: i64,
+    ) {
+        let ids = ReadableIds {
+            message_id: Some(asker.message_id.to_string()),
+            routing_key: "agreement.close".to_owned(),
+            mid: Some(closing.mid.clone()),
+            agreement: Some(mandate.reference.clone()),
+            request: Some(closing.request.clone()),
+            ..ReadableIds::default()
+        };
+        let reply = asker
+            .reply_to
+            .clone()
+            .map(|reply_to| ReplyTarget { reply_to, correlation_id: asker.correlation_id.clone() });
+        let filing = Filing {
+            ids: &ids,
+            decline: rejected,
+            fingerprint: "after all",
+            replies: reply.into_iter().collect(),
+            traceparent: asker.traceparent.clone(),
+            now,
+        };
+        let event = self.file(commit, &filing, None);
+        commit.rejected.push((asker.message_id.to_string(), event));
     }
 
     #[expect(clippy::too_many_arguments, reason = "two callers, each naming what it knows")]

@@ -5,10 +5,12 @@ use serde_json::json;
 use super::engine::Engine;
 use super::trail::Trail;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
+use crate::domain::ids::ReferenceKind;
 use crate::domain::payment::decide::{Run, Wait};
 use crate::domain::payment::invariants;
 use crate::domain::payment::{DeadLetterReason, Exposure, Outcome, Payment, Phase};
 use crate::ports::gateway::Account;
+use crate::ports::mandates::LookAt;
 use crate::ports::store::{Commit, DeadLetter, PaymentWrite, StoreError};
 
 /// How long a payment rests whose quota gave no hint.
@@ -45,6 +47,10 @@ impl Engine {
             let (phase, attempt) = (payment.phase.as_str(), payment.effort.attempt);
             trail.decision(now, run.rule, phase, attempt);
         }
+        if payment.phase == Phase::Declined {
+            payment.declined_at.get_or_insert(now);
+        }
+        let look_at = to_be_mended(&payment, account, now);
         let mut outbox = Vec::new();
         for outcome in run.told.drain(..) {
             let entry = self.tell(&mut payment, outcome, now);
@@ -55,6 +61,7 @@ impl Engine {
         let commit = Commit {
             journal: trail.take(&payment.id(), now),
             payment: Some(PaymentWrite::Update { payment, expected }),
+            look_at: look_at.into_iter().collect(),
             outbox,
             dead_letters,
             ..Commit::default()
@@ -256,6 +263,26 @@ impl Engine {
             debug_assert!(false, "{} {}: {payment:?}", broken.number, broken.what);
         }
     }
+}
+
+/// A consent whose payment method the buyer may mend: it is watched from the decline on. One for
+/// one time only where somebody would do something about it.
+fn to_be_mended(payment: &Payment, account: &Account, now: i64) -> Option<LookAt> {
+    let suspended = payment.declined_soft()
+        && payment.decline.as_ref().is_some_and(Decline::asks_for_another_method);
+    let reference = payment.reference.clone().filter(|_| suspended)?;
+    let watched = match reference.kind() {
+        ReferenceKind::Recurring => true,
+        ReferenceKind::OneTime => account.merchant.reauthorize.enabled && payment.owns_reference,
+        ReferenceKind::Session => false,
+    };
+    watched.then(|| LookAt {
+        seller_account: payment.seller_account.clone(),
+        reference,
+        mid: payment.key.mid.clone(),
+        at: now,
+        declined: true,
+    })
 }
 
 fn reason_of(payment: &Payment) -> DeadLetterReason {

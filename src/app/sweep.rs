@@ -117,7 +117,8 @@ impl Engine {
         payment.exposure = match payment.exposure {
             Exposure::Sent => Exposure::Sent,
             Exposure::Open if unsettled => Exposure::Sent,
-            Exposure::Clear | Exposure::Open => Exposure::Open,
+            Exposure::Clear | Exposure::Open if payment.may_move_money() => Exposure::Open,
+            Exposure::Clear | Exposure::Open => Exposure::Clear,
         };
         if alone && payment.effort.crashes_alone >= self.poison_after {
             self.lay_down_poison(payment, expected, now).await?;

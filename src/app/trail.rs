@@ -7,7 +7,7 @@ use crate::domain::payment::{Payment, authorization_key};
 use crate::ports::store::JournalEntry;
 
 /// The steps of a run so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Trail {
     steps: Vec<Value>,
 }

@@ -113,6 +113,8 @@ impl SaleDraft {
             capture: self.capture,
             authorization: self.authorization,
             initial_charge: self.initial_charge,
+            of_order: None,
+            not_before: None,
             texts: self.texts,
         }
     }
@@ -133,6 +135,25 @@ pub struct ChargeCommand {
     pub not_before: Option<i64>,
     /// Texts carried through.
     pub texts: Texts,
+}
+
+impl ChargeCommand {
+    /// The charge as what is to be paid. Nobody waits for it, so Amazon may take its time where it
+    /// cannot decide at once.
+    #[must_use]
+    pub fn sale(&self) -> Sale {
+        Sale {
+            key: self.key.clone(),
+            reference: Some(self.agreement.clone()),
+            amount: self.amount,
+            capture: CaptureMode::Immediate,
+            authorization: AuthorizationMode::SyncThenAsync,
+            initial_charge: true,
+            of_order: self.order.clone(),
+            not_before: self.not_before,
+            texts: self.texts.clone(),
+        }
+    }
 }
 
 /// What is done to a payment that exists.
@@ -223,6 +244,18 @@ pub struct CloseAgreement {
     pub request: RequestId,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// Whether it can be charged again and again.
+///
+/// # Errors
+/// It is the consent to one payment.
+pub fn check_agreement(agreement: &ReferenceId) -> Result<(), FieldError> {
+    if agreement.is_recurring() {
+        return Ok(());
+    }
+    let message = "is neither a billing agreement nor a recurring charge permission";
+    Err(FieldError::new("amazonBillingAgreementId", message))
 }
 
 /// Whether a sale's currency can be had in the region of its merchant account.

@@ -195,7 +195,7 @@ pub fn rejection_id(unique: &str, fingerprint: &str) -> String {
     id(&[b"rejection", unique.as_bytes(), fingerprint.as_bytes()])
 }
 
-fn id(parts: &[&[u8]]) -> String {
+pub(super) fn id(parts: &[&[u8]]) -> String {
     format!("evt_{}", &digest(parts)[..32])
 }
 
@@ -208,7 +208,7 @@ pub fn render(payment: &Payment, outcome: Outcome, around: &Circumstances<'_>) -
         message_id: payment.opener.message_id.as_str(),
         amazon_biller_id: payment.key.mid.as_str(),
         kind,
-        subject: SubjectWire::from(&payment.key.subject),
+        subject: SubjectWire::of(payment),
         status: outcome.as_str(),
         sequence: payment.sequence,
         epoch: payment.epoch,
@@ -259,16 +259,21 @@ const fn decline(payment: &Payment, outcome: Outcome) -> Option<&Decline> {
     }
 }
 
-impl<'a> From<&'a Subject> for SubjectWire<'a> {
-    fn from(subject: &'a Subject) -> Self {
-        match subject {
+impl<'a> SubjectWire<'a> {
+    /// Of a charge with the order that it belongs to, where that was told.
+    fn of(payment: &'a Payment) -> Self {
+        match &payment.key.subject {
             Subject::Order(order) => Self { order_id: Some(order.as_str()), ..Self::default() },
             Subject::Upsell(order, upsell) => Self {
                 order_id: Some(order.as_str()),
                 upsell_id: Some(upsell.as_str()),
                 charge_id: None,
             },
-            Subject::Charge(charge) => Self { charge_id: Some(charge.as_str()), ..Self::default() },
+            Subject::Charge(charge) => Self {
+                order_id: payment.of_order.as_ref().map(|order| order.as_str()),
+                upsell_id: None,
+                charge_id: Some(charge.as_str()),
+            },
         }
     }
 }
@@ -308,7 +313,8 @@ pub fn render_rejected(
     Some(envelope(id, routing_key, ids.subject(), time_ms, traceparent, data))
 }
 
-fn envelope<D: Serialize>(
+/// The document around `data`.
+pub(super) fn envelope<D: Serialize>(
     id: String,
     routing_key: String,
     subject: String,

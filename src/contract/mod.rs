@@ -3,6 +3,7 @@
 //! The one place outside the adapters that knows JSON. It turns messages into types of the domain
 //! that cannot be wrong, and what happened into documents; it decides nothing and acts on nothing.
 
+pub mod agreement;
 mod buyer;
 pub mod command;
 pub mod event;

@@ -42,10 +42,12 @@ pub const fn status(payment: &Payment) -> &'static str {
         Phase::Declined => "declined",
         Phase::Failed => "failed",
         Phase::Canceled => "canceled",
-        Phase::WaitingForOrder
+        Phase::Scheduled
+        | Phase::WaitingForOrder
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming
+        | Phase::Metering
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending
@@ -77,7 +79,12 @@ fn untold(payment: &Payment) -> Map<String, Value> {
             put("orderId", order.as_str());
             put("upsellId", upsell.as_str());
         }
-        Subject::Charge(charge) => put("chargeId", charge.as_str()),
+        Subject::Charge(charge) => {
+            put("chargeId", charge.as_str());
+            if let Some(order) = &payment.of_order {
+                put("orderId", order.as_str());
+            }
+        }
     }
     if let Some(reference) = &payment.reference {
         put("amazonOrderId", reference.as_str());

@@ -162,7 +162,7 @@ pub struct Texts {
     pub cycle: Option<String>,
 }
 
-/// `order.import` or `upsell.import`: pay this.
+/// `order.import`, `upsell.import` or `charge.recurring`: pay this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sale {
     /// Which payment.
@@ -177,6 +177,10 @@ pub struct Sale {
     pub authorization: AuthorizationMode,
     /// Whether an agreement is charged at once (true unless said otherwise).
     pub initial_charge: bool,
+    /// Of a charge: the order that it belongs to.
+    pub of_order: Option<OrderId>,
+    /// Of a charge: not before this time, in milliseconds since the epoch.
+    pub not_before: Option<i64>,
     /// Texts carried through.
     pub texts: Texts,
 }

@@ -234,6 +234,30 @@ impl Decline {
         Self::of_object("InvalidOrderReferenceStatus").because(state)
     }
 
+    /// The agreement cannot be charged any more; `state` is Amazon's word for it.
+    #[must_use]
+    pub fn agreement_over(state: &str) -> Self {
+        Self::of_object("InvalidBillingAgreementStatus").because(state)
+    }
+
+    /// What an agreement may be charged this month is used up; `said` is Amazon's word for it where
+    /// it was Amazon who refused, `next_month` when the next month begins, in milliseconds since
+    /// the epoch.
+    #[must_use]
+    pub fn over_the_month(said: Option<&str>, next_month: i64) -> Self {
+        let mut decline =
+            Self::of("BillingAgreementAmountExceeded", Softness::Soft, BuyerAction::None, true)
+                .told(
+                    "The amount that may be charged to your Amazon account this month is used up. \
+                     The payment will be tried again next month.",
+                    "Send the charge again when the next month begins, or ask the customer to \
+                     pay by something else.",
+                );
+        decline.amazon_reason = said.map(str::to_owned);
+        decline.retry_after = Some(next_month);
+        decline
+    }
+
     /// The message is not acceptable.
     #[must_use]
     pub fn rejected(code: RejectionCode, errors: Vec<FieldError>) -> Self {
@@ -262,6 +286,12 @@ impl Decline {
             "The payment could not be completed.",
             said.unwrap_or("An operator gave it up; no money moved."),
         )
+    }
+
+    /// Whether the payment method is to be mended at Amazon, which Amazon then shows.
+    #[must_use]
+    pub fn asks_for_another_method(&self) -> bool {
+        self.code == "InvalidPaymentMethod"
     }
 
     /// Whether the buyer or time can mend it.

@@ -51,6 +51,28 @@ impl Effect {
         }
     }
 
+    /// Which of Amazon's quotas it draws on: an agreement's operations have their own.
+    #[must_use]
+    pub fn quota(&self) -> &'static str {
+        match self {
+            Effect::Authorize(call) if call.reference.is_recurring() => "authorize_on_agreement",
+            Effect::ReadReference(id) if id.is_recurring() => "read_agreement",
+            Effect::SetDetails(details) if details.reference.is_recurring() => "set_agreement",
+            Effect::Confirm(id) if id.is_recurring() => "confirm_agreement",
+            Effect::CloseReference(id) if id.is_recurring() => "close_agreement",
+            Effect::SetDetails(_)
+            | Effect::Confirm(_)
+            | Effect::Authorize(_)
+            | Effect::ReadReference(_)
+            | Effect::FindAuthorization { .. }
+            | Effect::ReadAuthorization(_)
+            | Effect::Capture(_)
+            | Effect::ReadCapture(_)
+            | Effect::CloseAuthorization(_)
+            | Effect::CloseReference(_) => self.name(),
+        }
+    }
+
     /// Its name in journal, logs and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -101,6 +123,20 @@ pub struct Authorize {
     pub soft_descriptor: Option<String>,
     /// The authorization note.
     pub note: Option<String>,
+    /// What Amazon shows of the order that an agreement's charge makes; of a one-time reference
+    /// it was set before.
+    pub seller: SellerAttributes,
+}
+
+/// What the seller says of what is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SellerAttributes {
+    /// The CRM's id of what is paid.
+    pub order_id: String,
+    /// The name of the store.
+    pub store_name: Option<String>,
+    /// Custom information.
+    pub custom_information: Option<String>,
 }
 
 /// A capture on an open authorization.
@@ -148,6 +184,21 @@ pub struct ReferenceView {
     pub authorizations: Vec<AuthorizationId>,
     /// Whether strong customer authentication is still asked for.
     pub authentication_required: bool,
+    /// Of an agreement: whether the buyer consented to later charges, where Amazon says so.
+    pub consent: Option<bool>,
+    /// Of an agreement: what may be charged this month, where Amazon says so.
+    pub month: Option<Month>,
+}
+
+/// What an agreement may be charged within one calendar month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Month {
+    /// What is left of it.
+    pub left: Money,
+    /// When it began, in milliseconds since the epoch.
+    pub begins: i64,
+    /// When the next one begins, in milliseconds since the epoch.
+    pub ends: i64,
 }
 
 /// State of an authorization.

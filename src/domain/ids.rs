@@ -107,9 +107,61 @@ ids! {
     OperationKey by opaque;
 }
 
+/// What kind of consent an id of Amazon stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReferenceKind {
+    /// An order reference, or a charge permission for one time.
+    OneTime,
+    /// A billing agreement, or a recurring charge permission: many payments share it.
+    Recurring,
+    /// A checkout session.
+    Session,
+}
+
+impl ReferenceId {
+    /// What it stands for: Amazon's ids begin with `S01-` and the like (sandbox, production, by
+    /// region) where they are one-time, with `C01-` or `B01-` where they are recurring.
+    #[must_use]
+    pub fn kind(&self) -> ReferenceKind {
+        match self.0.as_bytes() {
+            [b'S' | b's' | b'P' | b'p', a, b, b'-', ..]
+                if a.is_ascii_digit() && b.is_ascii_digit() =>
+            {
+                ReferenceKind::OneTime
+            }
+            [b'C' | b'c' | b'B' | b'b', a, b, b'-', ..]
+                if a.is_ascii_digit() && b.is_ascii_digit() =>
+            {
+                ReferenceKind::Recurring
+            }
+            _ => ReferenceKind::Session,
+        }
+    }
+
+    /// Whether many payments share it.
+    #[must_use]
+    pub fn is_recurring(&self) -> bool {
+        self.kind() == ReferenceKind::Recurring
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_letter_of_a_reference_says_what_it_is() {
+        for (id, kind) in [
+            ("S01-1234567-7654321", ReferenceKind::OneTime),
+            ("P03-1234567-7654321", ReferenceKind::OneTime),
+            ("C01-1234567-7654321", ReferenceKind::Recurring),
+            ("B02-1234567-7654321", ReferenceKind::Recurring),
+            ("c01e0000-aaaa-bbbb-cccc-000000000000", ReferenceKind::Session),
+            ("bd504926-f659-4ad7-a1a9-9a747aaf5275", ReferenceKind::Session),
+        ] {
+            assert_eq!(ReferenceId::new(id).unwrap().kind(), kind, "{id}");
+        }
+    }
 
     #[test]
     fn ids_of_the_crm_are_1_to_64_of_a_small_alphabet() {

@@ -6,6 +6,7 @@ pub mod command;
 pub mod decline;
 pub mod gateway;
 pub mod ids;
+pub mod mandate;
 pub mod merchant;
 pub mod money;
 pub mod payment;

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod clock;
 pub mod desk;
 pub mod gateway;
+pub mod mandates;
 pub mod merchants;
 pub mod relay;
 pub mod store;

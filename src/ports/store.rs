@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use super::mandates::{LookAt, MandateWrite};
 use super::vault::Sealed;
 use crate::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use crate::domain::payment::admission::{Known, SeenMessage};
@@ -213,6 +214,10 @@ pub struct AuditEntry {
 pub struct Commit {
     /// The payment.
     pub payment: Option<PaymentWrite>,
+    /// The consent that it is made on.
+    pub mandate: Option<MandateWrite>,
+    /// Mandates that are to be looked at, none of them that of `mandate`.
+    pub look_at: Vec<LookAt>,
     /// New message ids; one that is there already is a conflict.
     pub inbox: Vec<InboxEntry>,
     /// Message ids that were accepted and proved unacceptable: their entries, which are there,

@@ -106,6 +106,7 @@ impl Parts {
         Arc::new(Engine {
             worker: self.clock.random_hex(8),
             store: Arc::clone(&self.stores.payments),
+            mandates: Arc::clone(&self.stores.mandates),
             vault: Arc::clone(&self.vault),
             clock: Arc::clone(&self.clock),
             schedule: Arc::new(ExponentialSchedule),

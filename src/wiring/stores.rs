@@ -9,6 +9,7 @@ use super::LOOK_AGAIN;
 use crate::adapters::database::{Applied, Database, Options};
 use crate::config::Config;
 use crate::ports::desk::Desk;
+use crate::ports::mandates::MandateStore;
 use crate::ports::merchants::MerchantStore;
 use crate::ports::relay::Outbox;
 use crate::ports::store::{Store, StoreError};
@@ -30,6 +31,8 @@ pub enum Schema {
 pub struct Stores {
     /// Payments.
     pub payments: Arc<dyn Store>,
+    /// Standing consents.
+    pub mandates: Arc<dyn MandateStore>,
     /// What operators look at.
     pub desk: Arc<dyn Desk>,
     /// Merchant accounts and clients.
@@ -51,6 +54,7 @@ impl Stores {
         let database = Database::connect(url, &options).await?;
         Ok(Self {
             payments: Arc::new(database.clone()),
+            mandates: Arc::new(database.clone()),
             desk: Arc::new(database.clone()),
             merchants: Arc::new(database.clone()),
             outbox: Arc::new(database.clone()),

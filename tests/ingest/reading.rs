@@ -24,6 +24,8 @@ pub(crate) fn payment(mid: &str, order: &str) -> Payment {
         capture: CaptureMode::Immediate,
         authorization: AuthorizationMode::SyncThenAsync,
         initial_charge: true,
+        of_order: None,
+        not_before: None,
         texts: Texts::default(),
     };
     let asker = Asker {

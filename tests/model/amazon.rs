@@ -210,6 +210,8 @@ impl Books {
                 constraints: Vec::new(),
                 authorizations: Vec::new(),
                 authentication_required: false,
+                consent: None,
+                month: None,
             },
             mended: false,
         })

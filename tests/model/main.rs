@@ -127,14 +127,16 @@ impl World {
         self.born.push((process, Arc::clone(&life)));
         let key = SecretBox::new(Box::new([7; 32]));
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let line = Arc::new(store::Line {
+            memory: Arc::clone(&self.memory),
+            life: Arc::clone(&life),
+            chance: Arc::clone(&self.chance),
+            trouble: self.trouble / 5,
+        });
         let engine = Engine {
             worker: format!("worker-{process}"),
-            store: Arc::new(store::Line {
-                memory: Arc::clone(&self.memory),
-                life: Arc::clone(&life),
-                chance: Arc::clone(&self.chance),
-                trouble: self.trouble / 5,
-            }),
+            store: Arc::clone(&line) as _,
+            mandates: line,
             vault: Arc::new(MasterVault::new(&[key], clock).unwrap()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             schedule: Arc::new(Doubling),

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
-use amazon_pay_worker::domain::payment::Payment;
+use amazon_pay_worker::domain::mandate::{Mandate, mandate_id};
 use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
 use amazon_pay_worker::domain::payment::invariants;
+use amazon_pay_worker::domain::payment::{Payment, Phase};
+use amazon_pay_worker::ports::mandates::{MandateStore, MandateWrite, RivalQuery};
 use amazon_pay_worker::ports::store::{
     Commit, DeadLetter, DueQuery, KnownQuery, OutboxEntry, PaymentWrite, Store, StoreError, Waiter,
 };
@@ -21,6 +23,7 @@ pub(crate) struct Rows {
     pub(crate) outbox: Vec<OutboxEntry>,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) mandates: BTreeMap<String, Mandate>,
     workers: HashMap<String, i64>,
     turns: HashMap<String, (String, i64)>,
 }
@@ -37,6 +40,7 @@ impl Rows {
         if let Some(write) = &commit.payment {
             after.write_payment(write)?;
         }
+        after.write_mandates(commit)?;
         for entry in &commit.inbox {
             if after.inbox.insert(entry.message_id.clone(), entry.seen.clone()).is_some() {
                 return Err(StoreError::Conflict);
@@ -56,6 +60,35 @@ impl Rows {
         after.outbox.extend(commit.outbox.iter().cloned());
         after.waiters.extend(commit.waiters.iter().cloned());
         *self = after;
+        Ok(())
+    }
+
+    fn write_mandates(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        match &commit.mandate {
+            None => {}
+            Some(MandateWrite::Insert(mandate)) => {
+                if self.mandates.insert(mandate.id(), mandate.clone()).is_some() {
+                    return Err(StoreError::Conflict);
+                }
+            }
+            Some(MandateWrite::Update { mandate, expected }) => {
+                let before = self.mandates.get(&mandate.id()).ok_or(StoreError::Conflict)?;
+                if before.version != *expected {
+                    return Err(StoreError::Conflict);
+                }
+                self.mandates.insert(mandate.id(), mandate.clone());
+            }
+        }
+        for look in &commit.look_at {
+            let fresh = Mandate::new(&look.seller_account, &look.reference, &look.mid, look.at);
+            let mandate = self.mandates.entry(fresh.id()).or_insert(fresh);
+            mandate.version += 1;
+            mandate.polls = 0;
+            if look.declined {
+                mandate.declined_at = Some(look.at);
+            }
+            mandate.due_at = Some(mandate.due_at.map_or(look.at, |due| due.min(look.at)));
+        }
         Ok(())
     }
 
@@ -139,6 +172,7 @@ impl Store for Line {
                 .reference
                 .as_ref()
                 .and_then(|(seller, reference)| rows.owner(seller, reference)),
+            ..Known::default()
         })
         .await
     }
@@ -247,5 +281,74 @@ impl Store for Line {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl MandateStore for Line {
+    async fn mandate(
+        &self,
+        seller_account: &str,
+        reference: &ReferenceId,
+    ) -> Result<Option<Mandate>, StoreError> {
+        self.mandate_by_id(&mandate_id(seller_account, reference)).await
+    }
+
+    async fn mandate_by_id(&self, id: &str) -> Result<Option<Mandate>, StoreError> {
+        self.reach(|rows| rows.mandates.get(id).cloned()).await
+    }
+
+    async fn mandates_due(&self, now: i64, limit: u32) -> Result<Vec<Mandate>, StoreError> {
+        let due = |one: &&Mandate| one.due_at.is_some_and(|at| at <= now);
+        self.reach(|rows| {
+            rows.mandates.values().filter(due).take(limit as usize).cloned().collect()
+        })
+        .await
+    }
+
+    async fn payments(&self, ids: &[String]) -> Result<Vec<Payment>, StoreError> {
+        self.reach(|rows| ids.iter().filter_map(|id| rows.payments.get(id).cloned()).collect())
+            .await
+    }
+
+    async fn declined_on(
+        &self,
+        seller_account: &str,
+        reference: &ReferenceId,
+        limit: u32,
+    ) -> Result<Vec<Payment>, StoreError> {
+        let on = |one: &&Payment| {
+            one.phase == Phase::Declined
+                && one.seller_account == seller_account
+                && one.reference.as_ref() == Some(reference)
+        };
+        self.reach(|rows| rows.payments.values().filter(on).take(limit as usize).cloned().collect())
+            .await
+    }
+
+    async fn rivals(&self, query: &RivalQuery) -> Result<Vec<Payment>, StoreError> {
+        let rival = |one: &&Payment| {
+            one.key != query.key
+                && one.seller_account == query.seller_account
+                && one.reference.as_ref() == Some(&query.agreement)
+                && one.of_order.as_ref() == Some(&query.order)
+                && one.texts.cycle.as_ref() == Some(&query.cycle)
+        };
+        self.reach(|rows| rows.payments.values().filter(rival).cloned().collect()).await
+    }
+
+    async fn look_at_mandate(
+        &self,
+        seller_account: &str,
+        reference: &ReferenceId,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.reach(|rows| {
+            if let Some(mandate) = rows.mandates.get_mut(&mandate_id(seller_account, reference)) {
+                mandate.due_at = Some(now);
+                mandate.version += 1;
+            }
+        })
+        .await
     }
 }

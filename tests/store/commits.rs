@@ -47,6 +47,8 @@ fn full() -> Payment {
     opener.traceparent = Some("00-1-2-01".into());
     let mut payment = order("full");
     payment.prior = Some(Box::new(Prior {
+        reauthorized: 1,
+        declined_at: Some(NOW),
         reference: Some(reference("S01-before")),
         amount: Money::from_minor(2000, Currency::JPY),
         capture: CaptureMode::Manual,

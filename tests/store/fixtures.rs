@@ -100,6 +100,8 @@ fn payment(mid_text: &str, subject: Subject, reference_text: Option<&str>) -> Pa
         capture: CaptureMode::Immediate,
         authorization: AuthorizationMode::SyncThenAsync,
         initial_charge: true,
+        of_order: None,
+        not_before: None,
         texts: Texts::default(),
     };
     Payment::open(sale, asker(&message), ACCOUNT.to_owned(), NOW)

@@ -42,6 +42,8 @@ async fn a_draft_shows_what_keeps_it_from_being_confirmed() {
         constraints: vec!["AmountNotSet".to_owned(), "PaymentPlanNotSet".to_owned()],
         authorizations: vec![],
         authentication_required: false,
+        consent: None,
+        month: None,
     };
     assert_eq!(reference_of(inside).await, Ok(expected.clone()));
     let body = document("SetOrderReferenceDetails", &reference_details(inside));

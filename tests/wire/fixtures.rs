@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amazon_pay_worker::adapters::amazon::mws::{MwsGateway, MwsOptions};
-use amazon_pay_worker::domain::gateway::{Authorize, Capture, Effect, Fault, Reply, SetDetails};
+use amazon_pay_worker::domain::gateway::{
+    Authorize, Capture, Effect, Fault, Reply, SellerAttributes, SetDetails,
+};
 use amazon_pay_worker::domain::ids::{
     AuthorizationId, CaptureId, MerchantAccountId, OperationKey, ReferenceId,
 };
@@ -116,6 +118,7 @@ pub(crate) fn authorize() -> Authorize {
         synchronous: true,
         soft_descriptor: Some("ACME*WIDGETS".to_owned()),
         note: Some("Grüße & 50% off".to_owned()),
+        seller: SellerAttributes { order_id: "CRM-1001".to_owned(), ..Default::default() },
     }
 }
 

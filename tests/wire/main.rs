@@ -2,6 +2,7 @@
 //! and a whole sale at the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
 
+mod agreements;
 mod answers;
 mod buyer;
 mod codes;

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use sea_orm::Value;
 
-use super::entity::{audit, dead_letter, inbox, journal, outbox, payment, waiter};
+use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment, waiter};
 use super::rows::Rows;
 use super::statements::Section;
+use crate::domain::mandate::{Mandate, mandate_id};
+use crate::ports::mandates::{LookAt, MandateWrite};
 use crate::ports::store::{Commit, PaymentWrite};
 
 /// The rows of a group of commits.
@@ -37,6 +39,20 @@ impl Batch {
     fn add(&mut self, commit: &Commit) {
         if let Some(write) = &commit.payment {
             self.add_payment(write);
+        }
+        match &commit.mandate {
+            None => {}
+            Some(MandateWrite::Insert(mandate)) => {
+                self.rows(Section::InsertMandate).push(&mandate::Model::from(mandate));
+            }
+            Some(MandateWrite::Update { mandate, expected }) => {
+                let more = [(Section::EXPECTED, *expected)];
+                let model = mandate::Model::from(mandate);
+                self.rows(Section::UpdateMandate).push_with(&model, &more);
+            }
+        }
+        for look in &commit.look_at {
+            self.rows(Section::LookAt).push(&mandate::Model::from(&to_look_at(look)));
         }
         for entry in &commit.inbox {
             self.rows(Section::Inbox).push(&inbox::Model::from(entry));
@@ -111,6 +127,16 @@ impl Batch {
     }
 }
 
+/// The row that is made where there is none.
+fn to_look_at(look: &LookAt) -> Mandate {
+    Mandate {
+        declined_at: look.declined.then_some(look.at),
+        due_at: Some(look.at),
+        version: 1,
+        ..Mandate::new(&look.seller_account, &look.reference, &look.mid, look.at)
+    }
+}
+
 fn text(text: &str) -> Value {
     text.into()
 }
@@ -131,6 +157,7 @@ enum Table {
     Payments,
     Inbox,
     DeadLetters,
+    Mandates,
 }
 
 impl Touched {
@@ -155,5 +182,9 @@ fn keys(commit: &Commit) -> BTreeSet<(Table, String)> {
     let new = commit.dead_letters.iter().map(|letter| &letter.id);
     let letters = new.chain(commit.dead_letter_changes.iter().map(|change| &change.id));
     let letters = letters.map(|id| (Table::DeadLetters, id.clone()));
-    payments.chain(inbox).chain(letters).collect()
+    let written = commit.mandate.iter().map(|write| write.mandate().id());
+    let looked = commit.look_at.iter();
+    let looked = looked.map(|look| mandate_id(&look.seller_account, &look.reference));
+    let mandates = written.chain(looked).map(|id| (Table::Mandates, id));
+    payments.chain(inbox).chain(letters).chain(mandates).collect()
 }

@@ -9,6 +9,8 @@ mod connect;
 mod desk;
 mod entity;
 mod error;
+mod mandate_rows;
+mod mandates;
 mod merchants;
 mod message_rows;
 mod payment_rows;

@@ -26,6 +26,9 @@ impl From<&Payment> for Model {
             amount,
             capture,
             authorization,
+            initial_charge,
+            of_order,
+            not_before,
             texts,
             opener,
             personal,
@@ -42,6 +45,8 @@ impl From<&Payment> for Model {
             processing_failures,
             capture_declines,
             decline,
+            declined_at,
+            reauthorized,
             sequence,
             published_in_epoch,
             told_pending_amazon,
@@ -120,6 +125,11 @@ impl From<&Payment> for Model {
             version: *version,
             created_at: *created_at,
             updated_at: *updated_at,
+            initial_charge: *initial_charge,
+            not_before: *not_before,
+            declined_at: *declined_at,
+            reauthorized: i64::from(*reauthorized),
+            of_order: of_order.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -151,6 +161,9 @@ impl Model {
             capture: CaptureMode::parse(&self.capture_mode).ok_or(corrupt("capture_mode"))?,
             authorization: AuthorizationMode::parse(&self.authorization_mode)
                 .ok_or(corrupt("authorization_mode"))?,
+            initial_charge: self.initial_charge,
+            of_order: id(self.of_order, OrderId::new, "of_order")?,
+            not_before: self.not_before,
             texts: Texts {
                 soft_descriptor: self.soft_descriptor,
                 note: self.note,
@@ -179,6 +192,8 @@ impl Model {
             processing_failures: count(self.processing_failures, "processing_failures")?,
             capture_declines: count(self.capture_declines, "capture_declines")?,
             decline: self.decline.as_deref().map(wire::decline).transpose()?,
+            declined_at: self.declined_at,
+            reauthorized: count(self.reauthorized, "reauthorized")?,
             sequence: count(self.sequence, "sequence")?,
             published_in_epoch: self.published_in_epoch,
             told_pending_amazon: self.told_pending_amazon,

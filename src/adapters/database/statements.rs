@@ -1,7 +1,7 @@
 //! The statements of a commit: one text for each set of sections that is there, whatever the
 //! number of rows. On PostgreSQL it is one statement, which is done as a whole or not at all.
 
-use super::entity::{audit, dead_letter, inbox, journal, outbox, payment, waiter};
+use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment, waiter};
 use super::rows::{Dialect, Field, fields, list};
 use crate::domain::payment::Phase;
 
@@ -11,6 +11,10 @@ pub(super) enum Section {
     DeletePayment,
     UpdatePayment,
     InsertPayment,
+    InsertMandate,
+    UpdateMandate,
+    /// Mandates that are to be looked at, made where they are not there.
+    LookAt,
     /// Payments that must be in hand, because somebody joins them.
     InHand,
     Inbox,
@@ -27,10 +31,13 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Section; 13] = [
+    pub(super) const ALL: [Section; 16] = [
         Section::DeletePayment,
         Section::UpdatePayment,
         Section::InsertPayment,
+        Section::InsertMandate,
+        Section::UpdateMandate,
+        Section::LookAt,
         Section::InHand,
         Section::Inbox,
         Section::Journal,
@@ -50,8 +57,11 @@ impl Section {
     fn sql(self, dialect: Dialect, parameter: &str) -> String {
         match self {
             Section::DeletePayment => delete_payment(dialect, parameter),
-            Section::UpdatePayment => update_payment(dialect, parameter),
+            Section::UpdatePayment => update::<payment::Entity>(dialect, "payments", parameter),
             Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", parameter),
+            Section::InsertMandate => insert::<mandate::Entity>(dialect, "mandates", parameter),
+            Section::UpdateMandate => update::<mandate::Entity>(dialect, "mandates", parameter),
+            Section::LookAt => look_at(dialect, parameter),
             Section::InHand => in_hand(dialect, parameter),
             Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", parameter),
             Section::Journal => insert::<journal::Entity>(dialect, "journal", parameter),
@@ -99,9 +109,12 @@ impl Section {
         match self {
             Section::DeletePayment
             | Section::UpdatePayment
+            | Section::UpdateMandate
             | Section::InHand
             | Section::CloseDeadLetter => Outcome::AllOrConflict,
             Section::InsertPayment
+            | Section::InsertMandate
+            | Section::LookAt
             | Section::Inbox
             | Section::Journal
             | Section::Outbox
@@ -131,13 +144,27 @@ fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &st
     format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows}")
 }
 
-fn update_payment(dialect: Dialect, parameter: &str) -> String {
-    let mut fields = fields::<payment::Entity>();
+/// Replaces rows whose versions are as expected; the id is the first column.
+fn update<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &str) -> String {
+    let mut fields = fields::<E>();
     let set = list(&fields[1..], |field| format!("\"{0}\" = n.\"{0}\"", field.name));
     fields.push(Field::number(Section::EXPECTED));
     let rows = dialect.table(&fields, parameter);
     format!(
-        "UPDATE payments AS t SET {set} FROM {rows} WHERE t.id = n.id AND t.version = n.expected"
+        "UPDATE {table} AS t SET {set} FROM {rows} WHERE t.id = n.id AND t.version = n.expected"
+    )
+}
+
+/// An earlier time stays; the version fences off whoever read the row before.
+fn look_at(dialect: Dialect, parameter: &str) -> String {
+    let fields = fields::<mandate::Entity>();
+    let names = list(&fields, |field| format!("\"{}\"", field.name));
+    let rows = dialect.table(&fields, parameter);
+    format!(
+        "INSERT INTO mandates AS t ({names}) SELECT {names} FROM {rows} WHERE true \
+         ON CONFLICT (id) DO UPDATE SET version = t.version + 1, polls = 0, \
+         declined_at = COALESCE(excluded.declined_at, t.declined_at), \
+         due_at = CASE WHEN t.due_at < excluded.due_at THEN t.due_at ELSE excluded.due_at END"
     )
 }
 

@@ -102,6 +102,7 @@ impl Store for Database {
             message: message.map(inbox::Model::seen).transpose()?,
             payment: payment.map(payment::Model::payment).transpose()?,
             reference_owner: row.try_get("", "owner").map_err(|error| store_error(&error))?,
+            ..Known::default()
         })
     }
 

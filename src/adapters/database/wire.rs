@@ -46,6 +46,10 @@ struct PriorWire {
     confirmed_total: Option<(i64, String)>,
     decline: Option<DeclineWire>,
     personal: Option<String>,
+    #[serde(default)]
+    reauthorized: u32,
+    #[serde(default)]
+    declined_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +127,8 @@ impl From<&Prior> for PriorWire {
             confirmed_total,
             decline,
             personal,
+            reauthorized,
+            declined_at,
         } = prior.clone();
         let Texts { soft_descriptor, note, custom_information, store_name, cycle } = texts;
         let Asker { message_id, reply_to, correlation_id, traceparent } = opener;
@@ -145,6 +151,8 @@ impl From<&Prior> for PriorWire {
             confirmed_total: confirmed_total.map(wire_of),
             decline: decline.as_ref().map(DeclineWire::from),
             personal: personal.map(|sealed| sealed.0),
+            reauthorized,
+            declined_at,
         }
     }
 }
@@ -186,6 +194,8 @@ impl TryFrom<PriorWire> for Prior {
             confirmed_total: wire.confirmed_total.map(money_of).transpose()?,
             decline: wire.decline.map(Decline::try_from).transpose()?,
             personal: wire.personal.map(Sealed),
+            reauthorized: wire.reauthorized,
+            declined_at: wire.declined_at,
         })
     }
 }

@@ -59,7 +59,7 @@ struct Writer {
     database: DatabaseConnection,
     dialect: Dialect,
     /// Statement texts by the sections in them, as bits; there are few.
-    texts: HashMap<u16, String>,
+    texts: HashMap<u32, String>,
 }
 
 impl Writer {
@@ -131,7 +131,7 @@ impl Writer {
 
     fn statement(&mut self, sections: Vec<(Section, Rows)>) -> Statement {
         let (sections, rows): (Vec<Section>, Vec<Rows>) = sections.into_iter().unzip();
-        let bits = sections.iter().fold(0, |bits, section| bits | 1 << *section as u16);
+        let bits = sections.iter().fold(0, |bits, section| bits | 1u32 << *section as u32);
         let dialect = self.dialect;
         let text = self.texts.entry(bits).or_insert_with(|| statements::commit(dialect, &sections));
         let counts: Vec<u64> = rows.iter().map(Rows::count).collect();

@@ -5,6 +5,7 @@ use super::phase::Phase;
 use super::state::Payment;
 use crate::domain::command::{Sale, Subject};
 use crate::domain::decline::{FieldError, RejectionCode};
+use crate::domain::mandate::Mandate;
 
 /// What a message id was taken for when it was first seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct Known {
     pub payment: Option<Payment>,
     /// Row id of the payment that owns the command's reference in the same seller account.
     pub reference_owner: Option<String>,
+    /// The other charges of the same agreement, order and cycle.
+    pub rivals: Vec<Payment>,
+    /// The agreement, where one of them may yet be authorized again by itself.
+    pub mandate: Option<Mandate>,
 }
 
 /// What becomes of a command.
@@ -69,7 +74,7 @@ pub fn admit(sale: &Sale, fingerprint: &str, known: &Known) -> Admission {
     }
     match &known.payment {
         Some(payment) => admit_known(sale, payment, known),
-        None => match reference_taken(sale, known) {
+        None => match reference_taken(sale, known).or_else(|| charged_by_itself(known)) {
             Some(rejection) => rejection,
             None => Admission::Open,
         },
@@ -84,10 +89,12 @@ fn admit_known(sale: &Sale, payment: &Payment, known: &Known) -> Admission {
     match payment.phase {
         Phase::Declined if payment.declined_soft() => admit_after_soft(sale, payment, known),
         Phase::Authorized | Phase::Paid if !differing.is_empty() => reject(differing),
-        Phase::WaitingForOrder
+        Phase::Scheduled
+        | Phase::WaitingForOrder
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming
+        | Phase::Metering
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending
@@ -112,7 +119,18 @@ fn admit_after_soft(sale: &Sale, payment: &Payment, known: &Known) -> Admission 
         let message = format!("the reference was confirmed with a total of {total}");
         return conflict("amount", &message);
     }
-    reference_taken(sale, known).unwrap_or(Admission::Reopen)
+    reference_taken(sale, known).or_else(|| charged_by_itself(known)).unwrap_or(Admission::Reopen)
+}
+
+/// An earlier charge for the same thing is being charged again by ourselves, or was: never both.
+fn charged_by_itself(known: &Known) -> Option<Admission> {
+    let charged =
+        |rival: &&Payment| rival.by_itself() && (rival.in_hand() || rival.phase == Phase::Paid);
+    known.rivals.iter().find(charged).map(|rival| {
+        let charge = rival.key.subject.key();
+        let message = format!("charge {charge} of this cycle was authorized again by itself");
+        conflict("cycle", &message)
+    })
 }
 
 fn reference_taken(sale: &Sale, known: &Known) -> Option<Admission> {

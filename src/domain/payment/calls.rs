@@ -6,7 +6,7 @@ use super::decide::{Next, Run, Wait};
 use super::phase::{DeadLetterReason, Phase};
 use super::state::Payment;
 use crate::domain::command::CaptureMode;
-use crate::domain::gateway::{Authorize, Capture, Effect, SetDetails};
+use crate::domain::gateway::{Authorize, Capture, Effect, SellerAttributes, SetDetails};
 use crate::domain::ids::OperationKey;
 use crate::domain::reference::{Operation, operation_key};
 
@@ -44,6 +44,11 @@ pub(super) fn authorize(payment: &mut Payment) -> Next {
         synchronous: payment.synchronous,
         soft_descriptor: payment.texts.soft_descriptor.clone().filter(|_| capture_now),
         note: payment.texts.note.clone(),
+        seller: SellerAttributes {
+            order_id: payment.key.subject.seller_order_id(),
+            store_name: payment.texts.store_name.clone(),
+            custom_information: payment.texts.custom_information.clone(),
+        },
     }))
 }
 

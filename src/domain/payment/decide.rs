@@ -10,7 +10,7 @@ use super::lookup;
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
-use crate::domain::gateway::{Answer, Effect, Fault, ReferenceView, Reply};
+use crate::domain::gateway::{Answer, Effect, Fault, ReferenceState, ReferenceView, Reply};
 use crate::domain::policy::Policy;
 
 /// What a run remembers from call to call; gone when it ends.
@@ -43,6 +43,9 @@ pub enum Next {
     Call(Effect),
     /// Commit (a new intent) and come back with [`start`].
     Checkpoint,
+    /// Take its part of what an agreement may be charged this month, and come back with [`start`];
+    /// where it does not fit, with [`over_the_month`].
+    Meter,
     /// Commit and let go.
     Settle(Wait),
     /// The message that opened the epoch is not acceptable after all.
@@ -74,7 +77,17 @@ pub enum Wait {
 pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     run.tries = 0;
     match payment.phase {
+        Phase::Scheduled => match payment.not_before {
+            Some(at) if at > now => Next::Settle(Wait::Until(at)),
+            Some(_) | None => {
+                // What it waited was not trouble.
+                payment.effort.since = now;
+                payment.phase = if payment.epoch > 1 { Phase::Inspecting } else { Phase::Metering };
+                start(payment, run, now)
+            }
+        },
         Phase::WaitingForOrder => Next::Settle(Wait::Until(now + 500)),
+        Phase::Metering => Next::Meter,
         Phase::Inspecting | Phase::LookingUp => match payment.exposure {
             // A look proves nothing about a call that was sent: only the same call again does.
             Exposure::Sent => authorize(payment),
@@ -90,6 +103,8 @@ pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
         Phase::Capturing => capture(payment),
         Phase::CapturePending => read_capture(payment),
         Phase::ClosingAuthorization => close_authorization(payment, run),
+        // An agreement without a first charge has no authorization: it is looked at itself.
+        Phase::Authorized if payment.authorization_id.is_none() => read_reference(payment),
         Phase::Authorized => read_authorization(payment),
         Phase::Paid | Phase::Declined | Phase::Failed | Phase::Canceled => {
             Next::Settle(Wait::Nothing)
@@ -118,8 +133,17 @@ pub fn decide(
                 return decline(payment, run, "constraint", Decline::constraint(constraint));
             }
             payment.phase = Phase::Confirming;
+            // Of an agreement it holds the month's balance, which need not be read again.
+            run.seen = Some(view);
             let reference = payment.reference.clone();
             reference.map_or_else(no_reference, |id| Next::Call(Effect::Confirm(id)))
+        }
+        (Effect::Confirm(_), Answer::Done) if payment.on_agreement() => {
+            if let Some(seen) = &mut run.seen {
+                seen.state = ReferenceState::Open;
+                seen.reason = None;
+            }
+            lookup::meter(payment)
         }
         (Effect::Confirm(_), Answer::Done) => {
             payment.confirmed_total = payment.confirmed_total.or(Some(payment.amount));
@@ -218,7 +242,8 @@ pub(super) fn transient(payment: &mut Payment, run: &mut Run, now: i64, policy: 
         return Next::Settle(Wait::Backoff);
     }
     match payment.exposure {
-        Exposure::Sent if !run.last_look => {
+        // An agreement does not list its authorizations: a look would tell nothing.
+        Exposure::Sent if !run.last_look && !payment.on_agreement() => {
             run.last_look = true;
             payment.phase = Phase::LookingUp;
             read_reference(payment)

@@ -67,10 +67,12 @@ pub fn check_step(before: &Payment, after: &Payment) -> Vec<Broken> {
     let final_before = match before.phase {
         Phase::Paid | Phase::Failed | Phase::Canceled => true,
         Phase::Declined => !before.declined_soft(),
-        Phase::WaitingForOrder
+        Phase::Scheduled
+        | Phase::WaitingForOrder
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming
+        | Phase::Metering
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending

@@ -3,14 +3,19 @@
 
 use super::calls::{authorization_key, authorize, read_reference, set_details};
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
-use super::phase::{DeadLetterReason, Exposure, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
+use crate::domain::command::Kind;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
+use crate::domain::mandate::month_of;
 use crate::domain::policy::Policy;
 
 /// Look-ups in one run before it is let go: Amazon contradicts itself, time may help.
 const LOOKUPS_MAX: u32 = 4;
+
+/// How often an agreement without a first charge is looked at.
+const A_DAY_MS: i64 = 86_400_000;
 
 /// Amazon's business "no" to a call.
 pub(super) fn on_refused(
@@ -29,9 +34,25 @@ pub(super) fn on_refused(
     match code {
         "InvalidOrderReferenceId" | "InvalidBillingAgreementId" => {
             let message = "Amazon does not know this reference for this merchant account";
-            reject(payment, run, RejectionCode::UnknownReference, "amazonOrderId", message)
+            let field = match payment.key.subject.kind() {
+                Kind::Order | Kind::Upsell => "amazonOrderId",
+                Kind::Charge => "amazonBillingAgreementId",
+            };
+            reject(payment, run, RejectionCode::UnknownReference, field, message)
         }
-        "OrderReferenceNotModifiable"
+        "PeriodicAmountExceeded" => {
+            // The business answer to this very call: nothing moved under this key.
+            payment.exposure = Exposure::Clear;
+            let next_month = match run.seen.as_ref().and_then(|view| view.month) {
+                Some(month) => month.ends,
+                None => month_of(now, payment.amount.currency()).ends,
+            };
+            over_the_month(payment, run, Some(code), next_month)
+        }
+        "BillingAgreementNotModifiable"
+        | "BillingAgreementConstraintsExist"
+        | "InvalidBillingAgreementStatus"
+        | "OrderReferenceNotModifiable"
         | "InvalidOrderReferenceStatus"
         | "DuplicateRequest"
         | "DuplicateReferenceId"
@@ -85,6 +106,9 @@ pub(super) fn on_reference(
     now: i64,
     policy: &Policy,
 ) -> Next {
+    if payment.phase == Phase::Authorized {
+        return at_rest(payment, run, &view, now);
+    }
     let ids = view.authorizations.clone();
     run.seen = Some(view);
     if ids.is_empty() {
@@ -104,10 +128,17 @@ pub(super) fn on_not_found(
     let Some(view) = run.seen.clone() else {
         return unexpected(payment, "no reference was read".to_owned());
     };
+    if payment.on_agreement() && payment.exposure == Exposure::Sent {
+        return ask_again(payment, run, now, policy);
+    }
     match view.state {
         ReferenceState::Closed | ReferenceState::Canceled => {
             let word = view.reason.as_deref().unwrap_or("Closed");
-            decline(payment, run, "reference_over", Decline::reference_over(word))
+            let over = match payment.on_agreement() {
+                true => Decline::agreement_over(word),
+                false => Decline::reference_over(word),
+            };
+            decline(payment, run, "reference_over", over)
         }
         ReferenceState::Other => unexpected(payment, "a reference in an unknown state".to_owned()),
         ReferenceState::Draft | ReferenceState::Open | ReferenceState::Suspended
@@ -131,12 +162,12 @@ fn on_draft(
     policy: &Policy,
 ) -> Next {
     let cause = run.cause.take();
-    if cause.as_deref() == Some("ConstraintsExist")
-        && let Some(constraint) = view.constraints.first()
-    {
+    let constrained =
+        matches!(cause.as_deref(), Some("ConstraintsExist" | "BillingAgreementConstraintsExist"));
+    if constrained && let Some(constraint) = view.constraints.first() {
         return decline(payment, run, "constraint", Decline::constraint(constraint));
     }
-    if !payment.owns_reference {
+    if !payment.owns_reference && !payment.on_agreement() {
         let word = Decline::reference_over("Draft");
         return decline(payment, run, "order_not_confirmed", word);
     }
@@ -181,9 +212,70 @@ fn on_open(
             if run.lookups > LOOKUPS_MAX {
                 return transient(payment, run, now, policy);
             }
-            authorize(payment)
+            if payment.on_agreement() { meter(payment) } else { authorize(payment) }
         }
     }
+}
+
+/// The agreement is open: what it may be charged this month is taken before the money call.
+pub(super) fn meter(payment: &mut Payment) -> Next {
+    payment.phase = Phase::Metering;
+    Next::Meter
+}
+
+/// It does not fit into what an agreement may be charged this month; `said` is Amazon's word for
+/// it, where it was Amazon who said so, `next_month` when the next one begins, in milliseconds
+/// since the epoch.
+#[must_use]
+pub fn over_the_month(
+    payment: &mut Payment,
+    run: &mut Run,
+    said: Option<&str>,
+    next_month: i64,
+) -> Next {
+    decline(payment, run, "over_the_month", Decline::over_the_month(said, next_month))
+}
+
+/// Its part of the month is taken, in the commit that is to follow: it goes on with the money
+/// call, or rests where nothing is to be charged yet.
+pub fn metered(payment: &mut Payment, run: &mut Run, now: i64) -> Option<Next> {
+    if payment.initial_charge {
+        payment.phase = Phase::Authorizing;
+        return None;
+    }
+    run.rule = "agreed";
+    payment.phase = Phase::Authorized;
+    payment.exposure = Exposure::Clear;
+    run.told.push(Outcome::Authorized);
+    Some(Next::Settle(Wait::Until(now + A_DAY_MS)))
+}
+
+/// An agreement that was confirmed and not charged, as it is now.
+fn at_rest(payment: &mut Payment, run: &mut Run, view: &ReferenceView, now: i64) -> Next {
+    match view.state {
+        ReferenceState::Closed | ReferenceState::Canceled => {
+            run.rule = "agreement_over";
+            payment.phase = Phase::Canceled;
+            run.told.push(Outcome::Canceled);
+            Next::Settle(Wait::Nothing)
+        }
+        ReferenceState::Draft
+        | ReferenceState::Open
+        | ReferenceState::Suspended
+        | ReferenceState::Other => Next::Settle(Wait::Until(now + A_DAY_MS)),
+    }
+}
+
+/// The call was sent and an agreement does not list what it made: only the same call again tells.
+fn ask_again(payment: &mut Payment, run: &mut Run, now: i64, policy: &Policy) -> Next {
+    if let Some("DuplicateRequest" | "DuplicateReferenceId") = run.cause.take().as_deref() {
+        return unexpected(payment, "our key is on Amazon's books for something else".to_owned());
+    }
+    run.lookups += 1;
+    if run.lookups > LOOKUPS_MAX {
+        return transient(payment, run, now, policy);
+    }
+    authorize(payment)
 }
 
 fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {

@@ -1,8 +1,11 @@
 //! The life of one payment: its state, what is decided about it, what must always be true of it.
 
 pub mod admission;
+#[cfg(test)]
+mod agreement_tests;
 mod answers;
 mod calls;
+mod consent;
 pub mod decide;
 pub mod invariants;
 mod lookup;
@@ -13,5 +16,6 @@ mod state;
 mod tests;
 
 pub use calls::authorization_key;
+pub use lookup::{metered, over_the_month};
 pub use phase::{DeadLetterReason, Exposure, Outcome, Phase};
 pub use state::{Effort, Lease, Payment, Prior, Sealed};

@@ -2,7 +2,7 @@
 //! up because the order was not paid.
 
 use super::decide::{Next, Run, Wait, decline};
-use super::phase::{DeadLetterReason, Phase};
+use super::phase::{DeadLetterReason, Exposure, Phase};
 use super::state::Payment;
 use crate::domain::decline::{Decline, FieldError, RejectionCode, Softness};
 use crate::domain::policy::Policy;
@@ -43,7 +43,12 @@ pub fn judge(
             upsell.reference = order.reference.clone();
             upsell.owns_reference = false;
             // After an earlier soft decline the reference may be suspended: it is read first.
-            upsell.phase = if upsell.epoch > 1 { Phase::Inspecting } else { Phase::Authorizing };
+            upsell.phase = match (upsell.epoch > 1, upsell.on_agreement()) {
+                (true, _) => Phase::Inspecting,
+                (false, true) => Phase::Metering,
+                (false, false) => Phase::Authorizing,
+            };
+            forget_exposure(upsell);
             upsell.effort.since = now;
             None
         }
@@ -51,10 +56,12 @@ pub fn judge(
             let softness = if order.declined_soft() { Softness::Soft } else { Softness::Hard };
             Some(decline(upsell, run, "order_not_paid", Decline::order_not_paid(softness)))
         }
-        Phase::WaitingForOrder
+        Phase::Scheduled
+        | Phase::WaitingForOrder
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming
+        | Phase::Metering
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending
@@ -71,7 +78,15 @@ pub fn judge(
 }
 
 fn own_reference(upsell: &mut Payment) -> Option<Next> {
-    upsell.owns_reference = true;
+    upsell.owns_reference = !upsell.on_agreement();
     upsell.phase = if upsell.epoch > 1 { Phase::Inspecting } else { Phase::SettingDetails };
+    forget_exposure(upsell);
     None
+}
+
+/// While it waited for its order nothing was asked of Amazon, whatever became of its worker.
+fn forget_exposure(upsell: &mut Payment) {
+    if upsell.on_agreement() {
+        upsell.exposure = Exposure::Clear;
+    }
 }

@@ -25,6 +25,8 @@ macro_rules! phases {
 }
 
 phases! {
+    /// A charge that may not be made before its time.
+    Scheduled = "scheduled",
     /// An upsell that waits for its order to reach an end or rest.
     WaitingForOrder = "waiting_for_order",
     /// The reference is read first: it may be in any state.
@@ -33,6 +35,9 @@ phases! {
     SettingDetails = "setting_details",
     /// The reference is opened.
     Confirming = "confirming",
+    /// Whether it fits into what an agreement may be charged this month is judged, and its part of
+    /// that is taken in the commit that allows the money call.
+    Metering = "metering",
     /// The money call of the epoch is made or repeated.
     Authorizing = "authorizing",
     /// What became of the money call is looked up at Amazon.
@@ -62,10 +67,12 @@ impl Phase {
     #[must_use]
     pub const fn in_hand(self) -> bool {
         match self {
-            Phase::WaitingForOrder
+            Phase::Scheduled
+            | Phase::WaitingForOrder
             | Phase::Inspecting
             | Phase::SettingDetails
             | Phase::Confirming
+            | Phase::Metering
             | Phase::Authorizing
             | Phase::LookingUp
             | Phase::AuthorizationPending

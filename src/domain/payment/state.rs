@@ -1,9 +1,11 @@
 //! A payment: everything that is known about it, in memory and in its row.
 
 use super::phase::{DeadLetterReason, Exposure, Phase};
-use crate::domain::command::{Asker, AuthorizationMode, CaptureMode, PaymentKey, Sale, Texts};
+use crate::domain::command::{
+    Asker, AuthorizationMode, CaptureMode, Kind, PaymentKey, Sale, Texts,
+};
 use crate::domain::decline::Decline;
-use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
+use crate::domain::ids::{AuthorizationId, CaptureId, OrderId, ReferenceId};
 use crate::domain::money::Money;
 
 /// Sealed bytes as text; only a vault opens them. Its debug form tells nothing.
@@ -71,6 +73,10 @@ pub struct Prior {
     pub decline: Option<Decline>,
     /// What the command told about the buyer.
     pub personal: Option<Sealed>,
+    /// Epochs that were opened by ourselves after it.
+    pub reauthorized: u32,
+    /// When it was declined, in milliseconds since the epoch.
+    pub declined_at: Option<i64>,
 }
 
 /// A payment.
@@ -82,7 +88,8 @@ pub struct Payment {
     pub seller_account: String,
     /// The buyer's consent; of an upsell, absent until its order is known.
     pub reference: Option<ReferenceId>,
-    /// Whether the reference is this payment's own (not an upsell on its order's).
+    /// Whether the reference is this payment's own (not an upsell on its order's, and not an
+    /// agreement, which many payments share).
     pub owns_reference: bool,
     /// How much is asked for.
     pub amount: Money,
@@ -90,6 +97,12 @@ pub struct Payment {
     pub capture: CaptureMode,
     /// How Amazon is asked.
     pub authorization: AuthorizationMode,
+    /// Whether an agreement is charged at once.
+    pub initial_charge: bool,
+    /// Of a charge: the order that it belongs to.
+    pub of_order: Option<OrderId>,
+    /// Of a charge: not before this time, in milliseconds since the epoch.
+    pub not_before: Option<i64>,
     /// Texts carried through.
     pub texts: Texts,
     /// The message that opened the epoch.
@@ -123,6 +136,11 @@ pub struct Payment {
     pub capture_declines: u32,
     /// Why it was declined or failed (or will be, once the authorization is closed).
     pub decline: Option<Decline>,
+    /// When the command's first epoch was declined, in milliseconds since the epoch.
+    pub declined_at: Option<i64>,
+    /// Epochs that were opened by ourselves since the command, because the buyer had mended the
+    /// payment method.
+    pub reauthorized: u32,
 
     /// Number of the last published event.
     pub sequence: u32,
@@ -159,11 +177,13 @@ impl Payment {
     /// A payment just accepted: the first epoch, nothing done.
     #[must_use]
     pub fn open(sale: Sale, asker: Asker, seller_account: String, now: i64) -> Self {
-        let on_order = matches!(sale.key.subject, super::super::command::Subject::Upsell(..));
         Self {
             seller_account,
-            owns_reference: !on_order,
-            phase: if on_order { Phase::WaitingForOrder } else { Phase::SettingDetails },
+            owns_reference: sale.owns_reference(),
+            phase: sale.first_phase(now).unwrap_or(match sale.key.subject.kind() {
+                Kind::Charge => Phase::Metering,
+                Kind::Order | Kind::Upsell => Phase::SettingDetails,
+            }),
             synchronous: sale.authorization.begins_synchronous(),
             captured: Money::zero(sale.amount.currency()),
             refunded: Money::zero(sale.amount.currency()),
@@ -172,6 +192,9 @@ impl Payment {
             amount: sale.amount,
             capture: sale.capture,
             authorization: sale.authorization,
+            initial_charge: sale.initial_charge,
+            of_order: sale.of_order,
+            not_before: sale.not_before,
             texts: sale.texts,
             opener: asker,
             personal: None,
@@ -184,13 +207,15 @@ impl Payment {
             processing_failures: 0,
             capture_declines: 0,
             decline: None,
+            declined_at: None,
+            reauthorized: 0,
             sequence: 0,
             published_in_epoch: false,
             told_pending_amazon: false,
             told_pending_operator: false,
             latest_event: None,
             effort: Effort { since: now, ..Effort::default() },
-            due_at: Some(now),
+            due_at: Some(sale.not_before.filter(|at| *at > now).unwrap_or(now)),
             close_reference_at: None,
             dead_letter: None,
             prior: None,
@@ -216,14 +241,20 @@ impl Payment {
             confirmed_total: self.confirmed_total,
             decline: self.decline.take(),
             personal: self.personal.take(),
+            reauthorized: self.reauthorized,
+            declined_at: self.declined_at.take(),
         }));
-        let upsell = matches!(sale.key.subject, super::super::command::Subject::Upsell(..));
         let same = sale.reference.is_none() || sale.reference == self.reference;
         if !same {
             self.confirmed_total = None;
         }
-        self.phase = if upsell { Phase::WaitingForOrder } else { Phase::Inspecting };
-        self.owns_reference = !upsell;
+        self.phase = sale.first_phase(now).unwrap_or(Phase::Inspecting);
+        self.owns_reference = sale.owns_reference();
+        self.due_at = Some(sale.not_before.filter(|at| *at > now).unwrap_or(now));
+        self.initial_charge = sale.initial_charge;
+        self.of_order = sale.of_order;
+        self.not_before = sale.not_before;
+        self.reauthorized = 0;
         self.reference = sale.reference;
         self.amount = sale.amount;
         self.captured = Money::zero(sale.amount.currency());
@@ -237,6 +268,19 @@ impl Payment {
         self.begin_epoch();
         self.processing_failures = 0;
         self.published_in_epoch = false;
+        self.effort = Effort { since: now, ..Effort::default() };
+        self.close_reference_at = None;
+    }
+
+    /// A new epoch of our own after a soft decline that the buyer has mended: the same command
+    /// again, and nothing that could be taken back.
+    pub fn reauthorize(&mut self, now: i64) {
+        self.phase = Phase::Inspecting;
+        self.synchronous = self.authorization.begins_synchronous();
+        self.decline = None;
+        self.begin_epoch();
+        self.processing_failures = 0;
+        self.reauthorized += 1;
         self.effort = Effort { since: now, ..Effort::default() };
         self.due_at = Some(now);
         self.close_reference_at = None;
@@ -270,6 +314,8 @@ impl Payment {
         self.confirmed_total = prior.confirmed_total;
         self.decline = prior.decline;
         self.personal = prior.personal;
+        self.reauthorized = prior.reauthorized;
+        self.declined_at = prior.declined_at;
         self.phase = Phase::Declined;
         self.exposure = Exposure::Clear;
         self.published_in_epoch = true;

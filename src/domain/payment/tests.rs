@@ -17,13 +17,13 @@ use crate::domain::ids::{
 use crate::domain::money::{Currency, Money};
 use crate::domain::policy::Policy;
 
-const NOW: i64 = 1_000_000;
+pub(super) const NOW: i64 = 1_000_000;
 
-fn usd(minor: i64) -> Money {
+pub(super) fn usd(minor: i64) -> Money {
     Money::from_minor(minor, Currency::USD)
 }
 
-fn sale() -> Sale {
+pub(super) fn sale() -> Sale {
     Sale {
         key: PaymentKey {
             mid: MerchantAccountId::new("7").unwrap(),
@@ -34,11 +34,13 @@ fn sale() -> Sale {
         capture: CaptureMode::Immediate,
         authorization: AuthorizationMode::SyncThenAsync,
         initial_charge: true,
+        of_order: None,
+        not_before: None,
         texts: Texts::default(),
     }
 }
 
-fn asker(message: &str) -> Asker {
+pub(super) fn asker(message: &str) -> Asker {
     Asker {
         message_id: MessageId::new(message).unwrap(),
         reply_to: None,
@@ -47,13 +49,13 @@ fn asker(message: &str) -> Asker {
     }
 }
 
-fn opened(sale: Sale) -> Payment {
+pub(super) fn opened(sale: Sale) -> Payment {
     let mut payment = Payment::open(sale, asker("m1"), "na/sandbox/A1".to_owned(), NOW);
     payment.exposure = Exposure::Open;
     payment
 }
 
-fn reference(state: R) -> ReferenceView {
+pub(super) fn reference(state: R) -> ReferenceView {
     ReferenceView {
         state,
         reason: None,
@@ -61,14 +63,16 @@ fn reference(state: R) -> ReferenceView {
         constraints: Vec::new(),
         authorizations: Vec::new(),
         authentication_required: false,
+        consent: None,
+        month: None,
     }
 }
 
-fn set() -> Reply {
+pub(super) fn set() -> Reply {
     Ok(Answer::Reference(reference(R::Draft)))
 }
 
-fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply {
+pub(super) fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply {
     Ok(Answer::Authorization(AuthorizationView {
         id: AuthorizationId::new("S01-0000001-0000001-A000001").unwrap(),
         key: String::new(),
@@ -89,18 +93,18 @@ fn capture(state: CaptureState, reason: &str) -> Reply {
     }))
 }
 
-fn refused(code: &str) -> Reply {
+pub(super) fn refused(code: &str) -> Reply {
     Err(Fault::Refused { code: code.to_owned() })
 }
 
-struct Played {
-    payment: Payment,
-    told: Vec<Outcome>,
-    last: Next,
+pub(super) struct Played {
+    pub(super) payment: Payment,
+    pub(super) told: Vec<Outcome>,
+    pub(super) last: Next,
 }
 
 /// Plays one run: each call must be the named one and gets its reply.
-fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
+pub(super) fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
     let policy = Policy::default();
     let mut run = Run { began_at: now, ..Run::default() };
     let mut replies = script.iter();
@@ -115,6 +119,10 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
                 decide(&mut payment, &mut run, &effect, reply.clone(), now, &policy)
             }
             Next::Checkpoint => start(&mut payment, &mut run, now),
+            Next::Meter => match super::metered(&mut payment, &mut run, now) {
+                None => start(&mut payment, &mut run, now),
+                Some(next) => next,
+            },
             last @ (Next::Settle(_) | Next::Reject(..)) => {
                 assert_eq!(replies.next(), None, "a call was not made");
                 return Played { payment, told: run.told, last };
@@ -123,11 +131,11 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
     }
 }
 
-fn play(payment: Payment, script: &[(&str, Reply)]) -> Played {
+pub(super) fn play(payment: Payment, script: &[(&str, Reply)]) -> Played {
     play_at(NOW, payment, script)
 }
 
-fn ends(played: &Played, phase: Phase, told: &[Outcome]) {
+pub(super) fn ends(played: &Played, phase: Phase, told: &[Outcome]) {
     assert_eq!(played.payment.phase, phase, "{:?}", played.last);
     assert_eq!(played.told, told);
     let mut settled = played.payment.clone();

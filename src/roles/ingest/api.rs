@@ -17,8 +17,8 @@ use super::refusal::Refusal;
 use super::submit::{self, Submission, Submitted};
 use super::verdict::Verdict;
 use super::{Ingest, prefer};
-use crate::contract::command::check_region;
 use crate::contract::command::{Biller, Command};
+use crate::contract::command::{check_agreement, check_region};
 use crate::contract::json::{Numbers, read};
 use crate::contract::{Unknown, Validated, validate};
 use crate::domain::command::Subject;
@@ -48,6 +48,17 @@ pub(super) async fn upsell(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     ingest.command("upsell.import", &caller, query.as_deref(), &headers, &body).await
+}
+
+/// `POST /v1/charges`.
+pub(super) async fn charge(
+    State(ingest): State<Arc<Ingest>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    ingest.command("charge.recurring", &caller, query.as_deref(), &headers, &body).await
 }
 
 /// The parameters of a query that the call knows.
@@ -132,8 +143,16 @@ impl Ingest {
                 return Ok(None);
             }
         };
-        if let (Some(merchant), Command::Sale(sale)) = (merchant, command.command()) {
-            errors.extend(check_region(sale.draft.amount, merchant.region).err());
+        let amount = match command.command() {
+            Command::Sale(sale) => Some(sale.draft.amount),
+            Command::Charge(charge) => {
+                errors.extend(check_agreement(&charge.agreement).err());
+                Some(charge.amount)
+            }
+            Command::Operation(_) | Command::CloseAgreement(_) => None,
+        };
+        if let (Some(merchant), Some(amount)) = (merchant, amount) {
+            errors.extend(check_region(amount, merchant.region).err());
         }
         Ok(Some(command))
     }
@@ -172,14 +191,20 @@ struct Target {
 
 impl Target {
     fn of(command: &Validated) -> Result<Self, Refusal> {
-        let Command::Sale(sale) = command.command() else {
-            return Err(Refusal::NotFound("there is no such call"));
-        };
-        let Biller::Named(mid) = &sale.biller else {
-            return Err(Refusal::field("amazonBillerId", "is required"));
+        let (mid, subject) = match command.command() {
+            Command::Sale(sale) => match &sale.biller {
+                Biller::Named(mid) => (mid, &sale.draft.subject),
+                Biller::OfOrder { .. } => {
+                    return Err(Refusal::field("amazonBillerId", "is required"));
+                }
+            },
+            Command::Charge(charge) => (&charge.key.mid, &charge.key.subject),
+            Command::Operation(_) | Command::CloseAgreement(_) => {
+                return Err(Refusal::NotFound("there is no such call"));
+            }
         };
         let mut ids = Map::new();
-        let path = match &sale.draft.subject {
+        let path = match subject {
             Subject::Order(order) => {
                 ids.insert("orderId".to_owned(), order.as_str().into());
                 format!("/v1/orders/{mid}/{order}")

@@ -122,8 +122,10 @@ impl Ingest {
         router
             .route(paths::ORDERS, post(api::order))
             .route(paths::UPSELLS, post(api::upsell))
+            .route(paths::CHARGES, post(api::charge))
             .route(paths::ORDER, get(payments::order))
             .route(paths::UPSELL, get(payments::upsell))
+            .route(paths::CHARGE, get(payments::charge))
             .route(paths::EVENTS, get(events::feed))
             .route(paths::LIVE, get(health::alive))
             .route(paths::READY, get(health::ready))

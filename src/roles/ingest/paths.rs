@@ -8,16 +8,20 @@ const CRM_REFUSED: [&str; 2] = ["/order/cancel", "/order/refund"];
 
 pub(super) const ORDERS: &str = "/v1/orders";
 pub(super) const UPSELLS: &str = "/v1/upsells";
+pub(super) const CHARGES: &str = "/v1/charges";
 pub(super) const ORDER: &str = "/v1/orders/{mid}/{orderId}";
 pub(super) const UPSELL: &str = "/v1/upsells/{mid}/{orderId}/{upsellId}";
+pub(super) const CHARGE: &str = "/v1/charges/{mid}/{chargeId}";
 pub(super) const EVENTS: &str = "/v1/events";
 pub(super) const LIVE: &str = "/livez";
 pub(super) const READY: &str = "/readyz";
 pub(super) const OPENAPI: &str = "/openapi.json";
 
 /// All of them.
-pub(super) const ROUTES: [&str; 11] =
-    [CRM[0], CRM[1], CRM[2], ORDERS, UPSELLS, ORDER, UPSELL, EVENTS, LIVE, READY, OPENAPI];
+pub(super) const ROUTES: [&str; 13] = [
+    CRM[0], CRM[1], CRM[2], ORDERS, UPSELLS, CHARGES, ORDER, UPSELL, CHARGE, EVENTS, LIVE, READY,
+    OPENAPI,
+];
 /// Notifications are Amazon's, and signed.
 const OPEN: [&str; 4] = ["/ipn", LIVE, READY, OPENAPI];
 

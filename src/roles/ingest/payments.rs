@@ -18,7 +18,7 @@ use crate::app::trail::{self, Step};
 use crate::contract::payment_view;
 use crate::contract::time::rfc3339;
 use crate::domain::command::{PaymentKey, Subject};
-use crate::domain::ids::{MerchantAccountId, OrderId, UpsellId};
+use crate::domain::ids::{ChargeId, MerchantAccountId, OrderId, UpsellId};
 use crate::domain::payment::Payment;
 use crate::ports::vault::Sealed;
 use crate::telemetry::fields;
@@ -47,6 +47,18 @@ pub(super) async fn upsell(
     let Path((mid, order, upsell)) = path.map_err(|_| UNKNOWN)?;
     let order = OrderId::new(order).map_err(|_| UNKNOWN)?;
     let subject = Subject::Upsell(order, UpsellId::new(upsell).map_err(|_| UNKNOWN)?);
+    ingest.payment(&caller, mid, subject, query.as_deref()).await
+}
+
+/// `GET /v1/charges/{mid}/{chargeId}`.
+pub(super) async fn charge(
+    State(ingest): State<Arc<Ingest>>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let Path((mid, charge)) = path.map_err(|_| UNKNOWN)?;
+    let subject = Subject::Charge(ChargeId::new(charge).map_err(|_| UNKNOWN)?);
     ingest.payment(&caller, mid, subject, query.as_deref()).await
 }
 

@@ -34,13 +34,18 @@ const CREDENTIALS: [&str; 9] = [
 ];
 
 /// Business answers that integrations have met as plain text instead of XML.
-const PLAIN: [&str; 8] = [
+const PLAIN: [&str; 13] = [
+    "BillingAgreementConstraintsExist",
+    "BillingAgreementNotModifiable",
     "ConstraintsExist",
     "InvalidAuthorizationStatus",
+    "InvalidBillingAgreementId",
+    "InvalidBillingAgreementStatus",
     "InvalidOrderReferenceId",
     "InvalidOrderReferenceStatus",
     "InvalidTransactionId",
     "OrderReferenceNotModifiable",
+    "PeriodicAmountExceeded",
     "TransactionAmountExceeded",
     "TransactionCountExceeded",
 ];

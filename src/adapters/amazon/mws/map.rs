@@ -1,13 +1,14 @@
 //! From effects to Amazon's operations and from its documents to views. Translates and decides
 //! nothing; what a document should hold and does not is said, never guessed.
 
+use super::agreements;
 use super::sign::Params;
 use super::wire::Element;
 use crate::domain::gateway::{
     Answer, AuthorizationState, AuthorizationView, Authorize, Capture, CaptureState, CaptureView,
     Effect, ReferenceState, ReferenceView, SetDetails,
 };
-use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
+use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId, ReferenceKind};
 use crate::domain::money::{Currency, Money};
 use crate::ports::gateway::{Address, BuyerDetails};
 
@@ -18,6 +19,7 @@ const ASYNCHRONOUS_MINUTES: &str = "1440";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Reference,
+    Agreement,
     Authorization,
     Capture,
     /// Nothing in it matters.
@@ -37,9 +39,17 @@ impl<'a> Call<'a> {
     /// The operation behind an effect; of a search, none: it is several.
     pub(super) fn of(effect: &'a Effect) -> Option<Self> {
         Some(match effect {
-            Effect::SetDetails(details) => set_details(details),
-            Effect::Confirm(id) => on_reference("ConfirmOrderReference", id, Kind::Done),
-            Effect::Authorize(call) => authorize(call),
+            Effect::SetDetails(details) => match details.reference.kind() {
+                ReferenceKind::Recurring => agreements::set_details(details),
+                ReferenceKind::OneTime | ReferenceKind::Session => set_details(details),
+            },
+            Effect::Confirm(id) => {
+                either("ConfirmOrderReference", "ConfirmBillingAgreement", id, Kind::Done)
+            }
+            Effect::Authorize(call) => match call.reference.kind() {
+                ReferenceKind::Recurring => agreements::authorize(call),
+                ReferenceKind::OneTime | ReferenceKind::Session => authorize(call),
+            },
             Effect::ReadReference(id) => Self::read_reference(id),
             Effect::FindAuthorization { .. } => return None,
             Effect::ReadAuthorization(id) => Self::read_authorization(id),
@@ -48,11 +58,16 @@ impl<'a> Call<'a> {
             Effect::CloseAuthorization(id) => {
                 on_authorization("CloseAuthorization", id, Kind::Done)
             }
-            Effect::CloseReference(id) => on_reference("CloseOrderReference", id, Kind::Done),
+            Effect::CloseReference(id) => {
+                either("CloseOrderReference", "CloseBillingAgreement", id, Kind::Done)
+            }
         })
     }
 
     pub(super) fn read_reference(id: &'a ReferenceId) -> Self {
+        if id.is_recurring() {
+            return agreements::read(id);
+        }
         let mut call = on_reference("GetOrderReferenceDetails", id, Kind::Reference);
         call.object = Some(id.as_str());
         call
@@ -65,7 +80,25 @@ impl<'a> Call<'a> {
     }
 }
 
-fn on<'a>(action: &'static str, name: &'static str, id: &'a str, kind: Kind) -> Call<'a> {
+/// The operation of a one-time reference, or that of an agreement.
+fn either<'a>(
+    one_time: &'static str,
+    recurring: &'static str,
+    id: &'a ReferenceId,
+    kind: Kind,
+) -> Call<'a> {
+    match id.kind() {
+        ReferenceKind::Recurring => agreements::on_agreement(recurring, id, kind),
+        ReferenceKind::OneTime | ReferenceKind::Session => on_reference(one_time, id, kind),
+    }
+}
+
+pub(super) fn on<'a>(
+    action: &'static str,
+    name: &'static str,
+    id: &'a str,
+    kind: Kind,
+) -> Call<'a> {
     let mut params = Params::default();
     params.add(name, id);
     Call { action, params, kind, object: None }
@@ -104,7 +137,12 @@ fn set_details(details: &SetDetails) -> Call<'_> {
 
 fn authorize(made: &Authorize) -> Call<'_> {
     let mut call = on_reference("Authorize", &made.reference, Kind::Authorization);
-    let params = &mut call.params;
+    authorization_params(&mut call.params, made);
+    call
+}
+
+/// What an authorization is asked for with, on whatever it is made.
+pub(super) fn authorization_params<'a>(params: &mut Params<'a>, made: &'a Authorize) {
     params.add("AuthorizationReferenceId", made.key.as_str());
     params.add("AuthorizationAmount.Amount", made.amount.amount());
     params.add("AuthorizationAmount.CurrencyCode", made.amount.currency().code());
@@ -114,7 +152,6 @@ fn authorize(made: &Authorize) -> Call<'_> {
     let descriptor = made.soft_descriptor.as_deref().filter(|_| made.capture_now);
     params.add_some("SoftDescriptor", descriptor);
     params.add_some("SellerAuthorizationNote", made.note.as_deref());
-    call
 }
 
 fn capture(made: &Capture) -> Call<'_> {
@@ -134,6 +171,9 @@ pub(super) fn answer(kind: Kind, root: Element<'_>) -> Result<Answer, &'static s
         Kind::Reference => {
             reference(details(root, "OrderReferenceDetails")?).map(Answer::Reference)
         }
+        Kind::Agreement => {
+            agreements::view(details(root, agreements::DETAILS)?).map(Answer::Reference)
+        }
         Kind::Authorization => {
             authorization(details(root, "AuthorizationDetails")?).map(Answer::Authorization)
         }
@@ -152,29 +192,36 @@ pub(super) fn details<'d>(
 
 fn reference(details: Element<'_>) -> Result<ReferenceView, &'static str> {
     let status = details.child("OrderReferenceStatus").ok_or("a reference without a status")?;
-    let constraints = details.child("Constraints").into_iter().flat_map(|list| list.children());
     let required = details
         .child("PaymentAuthenticationStatus")
         .and_then(|status| status.text_of("State"))
         .is_some_and(|state| state.eq_ignore_ascii_case("REQUIRED"));
     Ok(ReferenceView {
-        state: match status.text_of("State").ok_or("a reference without a state")? {
-            "Draft" => ReferenceState::Draft,
-            "Open" => ReferenceState::Open,
-            "Suspended" => ReferenceState::Suspended,
-            "Closed" => ReferenceState::Closed,
-            "Canceled" => ReferenceState::Canceled,
-            _ => ReferenceState::Other,
-        },
+        state: state(status.text_of("State").ok_or("a reference without a state")?),
         reason: status.text_of("ReasonCode").map(str::to_owned),
         total: money(details, "OrderTotal")?,
-        constraints: constraints
-            .filter_map(|constraint| constraint.text_of("ConstraintID"))
-            .map(str::to_owned)
-            .collect(),
+        constraints: constraints(details),
         authorizations: ids(details, AuthorizationId::new),
         authentication_required: required,
+        consent: None,
+        month: None,
     })
+}
+
+pub(super) fn state(word: &str) -> ReferenceState {
+    match word {
+        "Draft" => ReferenceState::Draft,
+        "Open" => ReferenceState::Open,
+        "Suspended" => ReferenceState::Suspended,
+        "Closed" => ReferenceState::Closed,
+        "Canceled" => ReferenceState::Canceled,
+        _ => ReferenceState::Other,
+    }
+}
+
+pub(super) fn constraints(details: Element<'_>) -> Vec<String> {
+    let list = details.child("Constraints").into_iter().flat_map(|list| list.children());
+    list.filter_map(|constraint| constraint.text_of("ConstraintID")).map(str::to_owned).collect()
 }
 
 fn authorization(details: Element<'_>) -> Result<AuthorizationView, &'static str> {
@@ -224,7 +271,7 @@ fn ids<T, E>(details: Element<'_>, make: fn(String) -> Result<T, E>) -> Vec<T> {
 
 /// An amount where there is one. One that cannot be read is an error, because a missing amount
 /// would pass every comparison.
-fn money(details: Element<'_>, name: &str) -> Result<Option<Money>, &'static str> {
+pub(super) fn money(details: Element<'_>, name: &str) -> Result<Option<Money>, &'static str> {
     let Some(price) = details.child(name) else { return Ok(None) };
     let (amount, code) = (price.text_of("Amount"), price.text_of("CurrencyCode"));
     let (Some(amount), Some(code)) = (amount, code) else {
@@ -253,7 +300,8 @@ fn decimal(text: &str, currency: Currency) -> Option<Money> {
 
 /// The buyer and the shipping address that a reference shows.
 pub(super) fn buyer(root: Element<'_>) -> Result<BuyerDetails, &'static str> {
-    let details = details(root, "OrderReferenceDetails")?;
+    let details =
+        details(root, "OrderReferenceDetails").or_else(|_| details(root, agreements::DETAILS))?;
     let buyer = details.child("Buyer");
     let of_buyer = |name: &str| buyer.and_then(|buyer| buyer.text_of(name)).map(str::to_owned);
     let destination = details.child("Destination");
@@ -284,9 +332,12 @@ pub(super) fn is_another(answer: &Answer, root: Element<'_>, asked: &str) -> boo
     let shown = match answer {
         Answer::Authorization(view) => Some(view.id.as_str()),
         Answer::Capture(view) => Some(view.id.as_str()),
-        Answer::Reference(_) => details(root, "OrderReferenceDetails")
-            .ok()
-            .and_then(|details| details.text_of("AmazonOrderReferenceId")),
+        Answer::Reference(_) => match details(root, "OrderReferenceDetails") {
+            Ok(details) => details.text_of("AmazonOrderReferenceId"),
+            Err(_) => details(root, agreements::DETAILS)
+                .ok()
+                .and_then(|details| details.text_of("AmazonBillingAgreementId")),
+        },
         Answer::Done | Answer::NotFound => None,
     };
     shown.is_some_and(|shown| shown != asked)

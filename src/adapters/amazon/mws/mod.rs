@@ -1,6 +1,7 @@
 //! Amazon Pay by MWS: XML with Signature Version 2. Names of files: `map` translates, `sign` signs,
 //! `client` sends, `wire` reads, `faults` tells what a "no" means.
 
+mod agreements;
 mod client;
 mod faults;
 mod map;
@@ -114,7 +115,8 @@ impl Gateway for MwsGateway {
                 let timed = tokio::time::timeout(self.timeout, found).await;
                 timed.unwrap_or((Err(Fault::Unknown), None))
             }
-            (Effect::CloseReference(_), Some(call)) => {
+            // Of an agreement that matters: it may still be in Draft.
+            (Effect::CloseReference(id), Some(call)) if !id.is_recurring() => {
                 let (result, request_id) = self.one(account, call).await;
                 (result.or_else(closed_already), request_id)
             }

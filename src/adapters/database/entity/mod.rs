@@ -7,6 +7,7 @@ pub mod client;
 pub mod dead_letter;
 pub mod inbox;
 pub mod journal;
+pub mod mandate;
 pub mod merchant;
 pub mod outbox;
 pub mod payment;

@@ -65,6 +65,11 @@ pub struct Model {
     pub version: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub initial_charge: bool,
+    pub not_before: Option<i64>,
+    pub declined_at: Option<i64>,
+    pub reauthorized: i64,
+    pub of_order: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
