@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use super::breaker::Breaker;
 use super::governor::Governor;
+use super::handover::Handover;
 use super::slots::Slots;
 use crate::domain::payment::Lease;
 use crate::domain::policy::Policy;
@@ -54,8 +53,8 @@ pub struct Engine {
     pub poison_after: u32,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Wakes the relay of this process after a commit with events.
-    pub relay: Arc<Notify>,
+    /// The way to the relay of this process for the events of a commit.
+    pub relay: Arc<Handover>,
 }
 
 impl Engine {
@@ -64,12 +63,13 @@ impl Engine {
         Lease { owner: self.worker.clone(), until: now + LEASE_MS }
     }
 
-    /// Commits, and wakes the relay where there is something for it.
+    /// Commits, and hands the relay what there is for it.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let news = !commit.outbox.is_empty();
+        let fresh = self.relay.of(&commit);
         self.store.commit(commit).await?;
         if news {
-            self.relay.notify_one();
+            self.relay.hand(fresh);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod desk;
 pub mod engine;
 pub mod governor;
+pub mod handover;
 mod intake;
 pub mod merchants;
 mod metering;

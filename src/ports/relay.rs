@@ -14,6 +14,27 @@ pub struct OutboxRow {
     pub entry: OutboxEntry,
 }
 
+impl OutboxRow {
+    /// Its name.
+    #[must_use]
+    pub fn key(&self) -> RowKey {
+        if self.entry.replay {
+            RowKey::Replay(self.number)
+        } else {
+            RowKey::First(self.entry.event_id.clone())
+        }
+    }
+}
+
+/// One row of the outbox by name: an event's own row is known before it has a number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RowKey {
+    /// The one in which an event was committed, by the event's id.
+    First(String),
+    /// One that publishes an event again, by its number.
+    Replay(i64),
+}
+
 /// A published event in the feed.
 #[derive(Debug, Clone)]
 pub struct FeedRow {
@@ -36,7 +57,7 @@ pub trait Outbox: Send + Sync {
 
     /// These rows were confirmed: first-published ones get their place in the feed, in the order
     /// given, and `over` payments (whose command is done) lose their waiters. One commit.
-    async fn published(&self, numbers: &[i64], over: &[String], now: i64)
+    async fn published(&self, rows: &[RowKey], over: &[String], now: i64)
     -> Result<(), StoreError>;
 
     /// Published events after a place, oldest first; only of these accounts, all where `None`.

@@ -89,7 +89,7 @@ pub struct OutboxEntry {
 }
 
 /// Where a direct reply goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReplyTarget {
     /// The queue.
     pub reply_to: String,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +14,7 @@ use crate::adapters::schedule::ExponentialSchedule;
 use crate::app::breaker::Breaker;
 use crate::app::engine::Engine;
 use crate::app::governor::Governor;
+use crate::app::handover::Handover;
 use crate::app::merchants::AccountDirectory;
 use crate::app::slots::Slots;
 use crate::config::Config;
@@ -100,7 +100,7 @@ impl Parts {
         Arc::new(AccountDirectory::new(merchants, Arc::clone(&self.vault)))
     }
 
-    fn engine_over(&self, accounts: &Arc<AccountDirectory>, relay: &Arc<Notify>) -> Arc<Engine> {
+    fn engine_over(&self, accounts: &Arc<AccountDirectory>, relay: &Arc<Handover>) -> Arc<Engine> {
         let worker = &self.config.worker;
         let accounts: Arc<dyn Accounts> = Arc::<AccountDirectory>::clone(accounts);
         Arc::new(Engine {
@@ -134,9 +134,9 @@ impl Parts {
         stop: CancellationToken,
     ) -> Result<(), Trouble> {
         let broker = broker(&self.config, &self.clock)?;
-        let wake = Arc::new(Notify::new());
+        let handover = Arc::new(Handover::default());
         let directory = self.directory();
-        let engine = self.engine_over(&directory, &wake);
+        let engine = self.engine_over(&directory, &handover);
         let patience = self.config.shutdown_timeout;
         let drain = patience.saturating_sub(LAST_WORDS).max(patience / 2);
         let last = CancellationToken::new();
@@ -159,7 +159,7 @@ impl Parts {
             first.spawn(worker.run(stop.clone(), drain));
         }
         if roles.contains(&Role::Relay) {
-            second.spawn(self.relay(&broker, &engine, &wake).run(last.clone()));
+            second.spawn(self.relay(&broker, &engine).run(last.clone()));
         }
         second.spawn(declare(Arc::clone(&broker), last.clone()));
 
@@ -195,7 +195,7 @@ impl Parts {
         Ingest::new(ports, &options)
     }
 
-    fn relay(&self, broker: &Arc<dyn Broker>, engine: &Engine, wake: &Arc<Notify>) -> Relay {
+    fn relay(&self, broker: &Arc<dyn Broker>, engine: &Engine) -> Relay {
         Relay {
             outbox: Arc::clone(&self.stores.outbox),
             store: Arc::clone(&self.stores.payments),
@@ -204,7 +204,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             worker: engine.worker.clone(),
-            wake: Arc::clone(wake),
+            handover: Arc::clone(&engine.relay),
         }
     }
 }

@@ -14,7 +14,7 @@ use amazon_pay_worker::ports::broker::{
 use amazon_pay_worker::ports::clock::Clock;
 use amazon_pay_worker::ports::desk::{DeadLetterFilter, DeadLetterRow, Desk, PaymentFilter};
 use amazon_pay_worker::ports::merchants::{ApiClient, MerchantRow, MerchantStore};
-use amazon_pay_worker::ports::relay::{FeedRow, Outbox, OutboxRow};
+use amazon_pay_worker::ports::relay::{FeedRow, Outbox, OutboxRow, RowKey};
 use amazon_pay_worker::ports::store::{
     Commit, DueQuery, JournalEntry, KnownQuery, OutboxEntry, Store, StoreError, Waiter,
 };
@@ -183,7 +183,7 @@ impl Outbox for Database {
         not_asked()
     }
 
-    async fn published(&self, _: &[i64], _: &[String], _: i64) -> Stored<()> {
+    async fn published(&self, _: &[RowKey], _: &[String], _: i64) -> Stored<()> {
         not_asked()
     }
 

@@ -32,7 +32,6 @@ use amazon_pay_worker::roles::worker::Worker;
 use amazon_pay_worker::telemetry::Metrics;
 use async_trait::async_trait;
 use secrecy::SecretBox;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use amazon::Amazon;
@@ -151,7 +150,7 @@ impl World {
             policy: Policy::default(),
             poison_after: 1_000,
             metrics: Arc::clone(&self.metrics),
-            relay: Arc::new(Notify::new()),
+            relay: Arc::default(),
         };
         let line =
             broker::Line { broker: Arc::clone(&self.broker), process, life: Arc::clone(&life) };

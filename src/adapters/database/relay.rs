@@ -1,7 +1,7 @@
 //! `ports::relay`: what is to be published, and the feed of what was. Published rows stay: they are
 //! the feed, and what is published again is read from them.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait, Value};
@@ -12,7 +12,7 @@ use super::rows::{Field, Rows};
 use super::writer::immediate;
 use super::{Database, statements, wire};
 use crate::domain::payment::Phase;
-use crate::ports::relay::{FeedRow, Outbox, OutboxRow};
+use crate::ports::relay::{FeedRow, Outbox, OutboxRow, RowKey};
 use crate::ports::store::{StoreError, Waiter};
 use crate::ports::vault::Sealed;
 
@@ -26,10 +26,10 @@ const NEW_LAST_PLACE: &str = "UPDATE counters SET value = $1 WHERE name = 'feed'
 const MIDS_MAX: usize = 50;
 
 impl Database {
-    async fn publish(&self, numbers: &[i64], over: &[String], now: i64) -> Result<(), DbErr> {
+    async fn publish(&self, rows: &[RowKey], over: &[String], now: i64) -> Result<(), DbErr> {
         let transaction = self.write.begin_with_options(immediate()).await?;
-        if !numbers.is_empty() {
-            self.place(&transaction, numbers, now).await?;
+        if !rows.is_empty() {
+            self.place(&transaction, rows, now).await?;
         }
         if !over.is_empty() {
             // A payment that was opened again meanwhile keeps them: they hear of the new epoch.
@@ -48,31 +48,24 @@ impl Database {
     async fn place(
         &self,
         transaction: &DatabaseTransaction,
-        numbers: &[i64],
+        published: &[RowKey],
         now: i64,
     ) -> Result<(), DbErr> {
         let last = transaction.query_one_raw(self.statement(LAST_PLACE, [])).await?;
         let last = last.ok_or_else(|| DbErr::RecordNotFound("the counter of the feed".into()))?;
         let mut place: i64 = last.try_get("", "value")?;
-        let text = format!(
-            "SELECT number, replay FROM outbox WHERE published_at IS NULL AND number IN {}",
-            self.dialect.values(Field::number("number"), "$1")
-        );
-        let values = [wire::numbers(numbers).into()];
-        let (mut first, mut again) = (BTreeSet::new(), BTreeSet::new());
-        for row in transaction.query_all_raw(self.statement(&text, values)).await? {
-            let replay: bool = row.try_get("", "replay")?;
-            let set = if replay { &mut again } else { &mut first };
-            set.insert(row.try_get::<i64>("", "number")?);
-        }
+        let mut numbers = self.not_yet_published(transaction, published).await?;
         let mut rows = Rows::new();
-        for number in numbers {
-            let number_value = ("number", Value::from(*number));
-            if first.remove(number) {
-                place += 1;
-                rows.push_values(&[number_value, ("position", place.into())]);
-            } else if again.remove(number) {
-                rows.push_values(&[number_value]);
+        for key in published {
+            // Named twice, it is placed once.
+            let Some(number) = numbers.remove(key) else { continue };
+            let number = ("number", Value::from(number));
+            match key {
+                RowKey::First(_) => {
+                    place += 1;
+                    rows.push_values(&[number, ("position", place.into())]);
+                }
+                RowKey::Replay(_) => rows.push_values(&[number]),
             }
         }
         let given = self.dialect.table(&[Field::number("number"), Field::number("position")], "$1");
@@ -84,6 +77,42 @@ impl Database {
         transaction.execute_raw(self.statement(&text, values)).await?;
         transaction.execute_raw(self.statement(NEW_LAST_PLACE, [place.into()])).await?;
         Ok(())
+    }
+
+    /// The numbers of those rows that have not been published.
+    async fn not_yet_published(
+        &self,
+        transaction: &DatabaseTransaction,
+        rows: &[RowKey],
+    ) -> Result<HashMap<RowKey, i64>, DbErr> {
+        let (mut events, mut replays) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                RowKey::First(event) => events.push(event.as_str()),
+                RowKey::Replay(number) => replays.push(*number),
+            }
+        }
+        let text = format!(
+            "SELECT number, event_id, replay FROM outbox \
+             WHERE published_at IS NULL AND NOT replay AND event_id IN {} \
+             UNION ALL SELECT number, event_id, replay FROM outbox \
+             WHERE published_at IS NULL AND replay AND number IN {}",
+            self.dialect.values(Field::text("event_id"), "$1"),
+            self.dialect.values(Field::number("number"), "$2"),
+        );
+        let values = [wire::texts(events).into(), wire::numbers(&replays).into()];
+        let found = transaction.query_all_raw(self.statement(&text, values)).await?;
+        let read = found.iter().map(|row| {
+            let number: i64 = row.try_get("", "number")?;
+            let replay: bool = row.try_get("", "replay")?;
+            let key = if replay {
+                RowKey::Replay(number)
+            } else {
+                RowKey::First(row.try_get("", "event_id")?)
+            };
+            Ok((key, number))
+        });
+        read.collect()
     }
 }
 
@@ -124,11 +153,11 @@ impl Outbox for Database {
 
     async fn published(
         &self,
-        numbers: &[i64],
+        rows: &[RowKey],
         over: &[String],
         now: i64,
     ) -> Result<(), StoreError> {
-        self.publish(numbers, over, now).await.map_err(|error| store_error(&error))
+        self.publish(rows, over, now).await.map_err(|error| store_error(&error))
     }
 
     async fn feed(

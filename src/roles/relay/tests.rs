@@ -1,16 +1,25 @@
-//! The relay over models of its ports: order, failures of one subject, replies, the turn.
+//! The relay over models of its ports: order, failures of one subject, replies, the turn. Time is
+//! virtual.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use crate::domain::payment::Payment;
 use crate::domain::payment::admission::Known;
-use crate::ports::broker::{BrokerError, Consumer, Lane, Replies};
-use crate::ports::relay::FeedRow;
-use crate::ports::store::{Commit, DueQuery, KnownQuery, Waiter};
+use crate::ports::broker::{
+    BrokerError, Consumer, Lane, Publication, PublishError, Replies, Target,
+};
+use crate::ports::relay::{FeedRow, OutboxRow, RowKey};
+use crate::ports::store::{
+    Commit, DueQuery, KnownQuery, OutboxEntry, ReplyTarget, StoreError, Waiter,
+};
 use crate::ports::vault::{Sealed, VaultError};
 
 /// Everything behind the relay, in memory.
@@ -18,14 +27,20 @@ use crate::ports::vault::{Sealed, VaultError};
 struct World {
     rows: Mutex<Vec<OutboxRow>>,
     waiters: Mutex<Vec<Waiter>>,
-    settled: Mutex<Vec<i64>>,
+    settled: Mutex<Vec<RowKey>>,
     over: Mutex<Vec<String>>,
+    /// Message ids that were given to the broker, confirmed or not.
+    begun: Mutex<Vec<String>>,
     sent: Mutex<Vec<Publication>>,
     /// Sizes of the batches.
     batches: Mutex<Vec<usize>>,
     /// Message ids that the broker refuses so many times more.
     refuses: Mutex<HashMap<String, usize>>,
+    /// Message ids whose confirms do not come until they are taken out.
+    held: Mutex<HashSet<String>>,
+    released: Notify,
     database_away: Mutex<bool>,
+    marks_fail: Mutex<bool>,
     turn: Mutex<Option<String>>,
 }
 
@@ -41,7 +56,7 @@ impl Outbox for World {
         }
         let settled = lock(&self.settled);
         let rows = lock(&self.rows);
-        let open = rows.iter().filter(|row| !settled.contains(&row.number));
+        let open = rows.iter().filter(|row| !settled.contains(&row.key()));
         Ok(open.take(limit as usize).cloned().collect())
     }
 
@@ -50,8 +65,11 @@ impl Outbox for World {
         Ok(waiters.iter().filter(|w| payment_ids.contains(&w.payment_id)).cloned().collect())
     }
 
-    async fn published(&self, numbers: &[i64], over: &[String], _: i64) -> Result<(), StoreError> {
-        lock(&self.settled).extend(numbers);
+    async fn published(&self, rows: &[RowKey], over: &[String], _: i64) -> Result<(), StoreError> {
+        if *lock(&self.marks_fail) {
+            return Err(StoreError::Away("gone".to_owned()));
+        }
+        lock(&self.settled).extend(rows.iter().cloned());
         lock(&self.over).extend(over.iter().cloned());
         Ok(())
     }
@@ -73,6 +91,13 @@ impl Broker for World {
 
     async fn publish_all(&self, all: Vec<Publication>) -> Vec<Result<(), PublishError>> {
         lock(&self.batches).push(all.len());
+        for publication in &all {
+            let id = publication.message.message_id.as_deref().unwrap();
+            lock(&self.begun).push(id.to_owned());
+            while lock(&self.held).contains(id) {
+                self.released.notified().await;
+            }
+        }
         let mut refuses = lock(&self.refuses);
         let mut results = Vec::new();
         for publication in all {
@@ -198,7 +223,7 @@ fn relay(world: &Arc<World>, worker: &str) -> Relay {
         clock: world.clone(),
         metrics: Metrics::local().unwrap(),
         worker: worker.to_owned(),
-        wake: Arc::default(),
+        handover: Arc::default(),
     }
 }
 
@@ -212,23 +237,26 @@ impl World {
 
     fn add(&self, event_id: &str, change: impl Fn(&mut OutboxEntry)) {
         let mut rows = lock(&self.rows);
-        let subject = event_id.split('-').next().unwrap().to_owned();
-        let mut entry = OutboxEntry {
-            event_id: event_id.to_owned(),
-            subject: subject.clone(),
-            mid: None,
-            routing_key: "order.paid".to_owned(),
-            body: Sealed(format!("event/{event_id}")),
-            replies: Vec::new(),
-            payment_id: Some(subject),
-            done: false,
-            replay: false,
-            traceparent: Some("00-1-2-01".to_owned()),
-            created_at: 5_000,
-        };
-        change(&mut entry);
+        let entry = entry(event_id, change);
         let number = i64::try_from(rows.len()).unwrap();
         rows.push(OutboxRow { number, entry });
+    }
+
+    /// The confirm of an event that was held comes now.
+    fn release(&self, event_id: &str) {
+        lock(&self.held).remove(event_id);
+        self.released.notify_waiters();
+    }
+
+    fn marked(&self) -> Vec<String> {
+        let settled = lock(&self.settled);
+        settled
+            .iter()
+            .map(|key| match key {
+                RowKey::First(event) => event.clone(),
+                RowKey::Replay(number) => number.to_string(),
+            })
+            .collect()
     }
 
     fn events(&self) -> Vec<String> {
@@ -250,51 +278,111 @@ impl World {
     }
 }
 
+fn entry(event_id: &str, change: impl Fn(&mut OutboxEntry)) -> OutboxEntry {
+    let subject = event_id.split('-').next().unwrap().to_owned();
+    let mut entry = OutboxEntry {
+        event_id: event_id.to_owned(),
+        subject: subject.clone(),
+        mid: None,
+        routing_key: "order.paid".to_owned(),
+        body: Sealed(format!("event/{event_id}")),
+        replies: Vec::new(),
+        payment_id: Some(subject),
+        done: false,
+        replay: false,
+        traceparent: Some("00-1-2-01".to_owned()),
+        created_at: 5_000,
+    };
+    change(&mut entry);
+    entry
+}
+
 fn target(queue: &str, correlation: &str) -> ReplyTarget {
     ReplyTarget { reply_to: queue.to_owned(), correlation_id: Some(correlation.to_owned()) }
 }
 
-#[tokio::test]
-async fn subjects_go_together_and_each_in_its_order() {
-    let world = World::with(&["a-1", "a-2", "b-1", "c-1", "a-3", "b-2"]);
-    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
-    let batch = relay.batch(&mut unmarked).await.unwrap();
-    assert_eq!(batch, Batch { rows: 6, published: 6 });
-    assert_eq!(world.events(), ["a-1", "b-1", "c-1", "a-2", "b-2", "a-3"]);
-    assert_eq!(*lock(&world.batches), [3, 2, 1]);
-    assert_eq!(relay.batch(&mut unmarked).await.unwrap(), Batch::default(), "marked meanwhile");
-    assert_eq!(*lock(&world.settled), [0, 1, 2, 3, 4, 5], "the feed has the order of commits");
+/// A relay at work on the world.
+struct Running {
+    handover: Arc<Handover>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
-#[tokio::test]
+impl Running {
+    fn start(world: &Arc<World>, worker: &str) -> Self {
+        let relay = relay(world, worker);
+        let (handover, metrics) = (Arc::clone(&relay.handover), Arc::clone(&relay.metrics));
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(relay.run(stop.clone()));
+        Self { handover, metrics, stop, task }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+/// Publishes and marks all that is there, and ends.
+async fn once(world: &Arc<World>) {
+    let running = Running::start(world, "w");
+    until(|| lock(&world.turn).is_some()).await;
+    running.end().await;
+}
+
+/// Looks until it is so; how long that may take is a bound, and not what is tested.
+async fn until(so: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never came");
+}
+
+async fn a_while() {
+    tokio::time::sleep(Duration::from_secs(30)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn subjects_go_together_and_each_in_its_order() {
+    let world = World::with(&["a-1", "a-2", "b-1", "c-1", "a-3", "b-2"]);
+    once(&world).await;
+    assert_eq!(world.events(), ["a-1", "b-1", "c-1", "a-2", "b-2", "a-3"]);
+    assert_eq!(*lock(&world.batches), [3, 2, 1]);
+    assert_eq!(world.marked(), world.events(), "the feed has the order of the confirms");
+    assert_eq!(*lock(&world.turn), None, "others may");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_confirmed_stops_its_subject_and_no_other() {
     let world = World::with(&["a-1", "a-2", "b-1", "b-2"]);
     lock(&world.refuses).insert("a-1".to_owned(), 1);
-    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
-    let batch = relay.batch(&mut unmarked).await.unwrap();
-    assert_eq!(batch, Batch { rows: 4, published: 2 });
-    assert_eq!(world.events(), ["b-1", "b-2"]);
-    let batch = relay.batch(&mut unmarked).await.unwrap();
-    assert_eq!(batch, Batch { rows: 2, published: 2 }, "what is being marked is not read again");
+    let running = Running::start(&world, "w");
+    until(|| world.events().len() == 4).await;
+    running.end().await;
     assert_eq!(world.events(), ["b-1", "b-2", "a-1", "a-2"]);
-    relay.batch(&mut unmarked).await.unwrap();
-    assert_eq!(*lock(&world.settled), [2, 3, 0, 1]);
+    assert_eq!(world.marked(), ["b-1", "b-2", "a-1", "a-2"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_opened_stops_its_subject_and_no_other() {
     let world = World::with(&["b-1"]);
     world.add("a-1", |entry| entry.body = Sealed("moved".to_owned()));
     world.add("a-2", |_| {});
     world.add("b-2", |_| {});
-    relay(&world, "w").batch(&mut Vec::new()).await.unwrap();
+    let running = Running::start(&world, "w");
+    a_while().await;
     assert_eq!(world.events(), ["b-1", "b-2"]);
+    running.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_event_is_published_as_it_was_committed() {
     let world = World::with(&["a-1"]);
-    relay(&world, "w").batch(&mut Vec::new()).await.unwrap();
+    once(&world).await;
     let sent = lock(&world.sent);
     let message = &sent[0].message;
     assert_eq!(message.body, b"event/a-1");
@@ -305,7 +393,7 @@ async fn an_event_is_published_as_it_was_committed() {
     assert_eq!(message.reply_to, None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn replies_go_to_who_asked_and_to_who_joined_after_the_event() {
     let world = World::with(&[]);
     world.add("a-1", |entry| {
@@ -320,10 +408,10 @@ async fn replies_go_to_who_asked_and_to_who_joined_after_the_event() {
         reply(Some(target("q-1", "c-1"))),
         reply(Some(target("q-1", "c-4"))),
     ]);
-    let (relay, mut unmarked) = (relay(&world, "w"), Vec::new());
-    let batch = relay.batch(&mut unmarked).await.unwrap();
-    assert_eq!(batch, Batch { rows: 2, published: 2 });
-    relay.batch(&mut unmarked).await.unwrap();
+    let running = Running::start(&world, "w");
+    until(|| world.marked().len() == 2).await;
+    let page = running.metrics.page().unwrap();
+    running.end().await;
     let expected = [("q-1", "c-1"), ("q-3", "c-3"), ("q-1", "c-4")];
     let expected = expected.map(|(queue, correlation)| {
         (queue.to_owned(), Some(correlation.to_owned()), "a-1".to_owned())
@@ -331,65 +419,133 @@ async fn replies_go_to_who_asked_and_to_who_joined_after_the_event() {
     assert_eq!(world.replies(), expected);
     assert_eq!(lock(&world.sent)[0].target, Target::Events, "the event is out first");
     assert_eq!(*lock(&world.over), ["a"]);
-    assert!(relay.metrics.page().unwrap().contains("amazon_pay_replies_lost_total"));
+    assert!(page.contains("amazon_pay_replies_lost_total"));
 }
 
-/// Looks until it is so; how long that may take is a bound, and not what is tested.
-async fn until(so: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it never came");
+#[tokio::test(start_paused = true)]
+async fn a_batch_in_flight_holds_up_its_subjects_and_no_others() {
+    let world = World::with(&["a-1", "a-2"]);
+    lock(&world.held).insert("a-1".to_owned());
+    let running = Running::start(&world, "w");
+    until(|| *lock(&world.begun) == ["a-1"]).await;
+    world.add("b-1", |_| {});
+    until(|| world.marked() == ["b-1"]).await;
+    a_while().await;
+    assert_eq!(*lock(&world.begun), ["a-1", "b-1"], "nothing goes twice, nothing overtakes");
+    world.release("a-1");
+    until(|| world.marked() == ["b-1", "a-1", "a-2"]).await;
+    running.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn what_is_handed_over_is_not_read() {
+    let world = World::with(&[]);
+    let running = Running::start(&world, "w");
+    until(|| lock(&world.turn).is_some()).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // It is not among the rows yet that a look would find.
+    running.handover.hand(vec![entry("a-1", |_| {}), entry("b-1", |_| {})]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(world.events(), ["a-1", "b-1"], "at once");
+    world.add("a-1", |_| {});
+    world.add("b-1", |_| {});
+    world.add("a-2", |_| {});
+    until(|| world.events().len() == 3).await;
+    // Found by a look before it was handed over.
+    running.handover.hand(vec![entry("a-2", |_| {})]);
+    a_while().await;
+    assert_eq!(world.events(), ["a-1", "b-1", "a-2"], "each once");
+    assert_eq!(world.marked(), ["a-1", "b-1", "a-2"]);
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_dies_before_marking_has_it_published_again() {
+    let world = World::with(&["a-1", "a-2"]);
+    *lock(&world.marks_fail) = true;
+    let dying = Running::start(&world, "w");
+    until(|| world.events() == ["a-1", "a-2"]).await;
+    a_while().await;
+    assert_eq!(world.events().len(), 2, "while it lives, it remembers");
+    dying.task.abort();
+    *lock(&world.marks_fail) = false;
+    *lock(&world.turn) = None;
+    once(&world).await;
+    assert_eq!(world.events(), ["a-1", "a-2", "a-1", "a-2"]);
+    assert_eq!(world.marked(), ["a-1", "a-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_marked_is_marked_before_what_follows() {
+    let world = World::with(&["a-1"]);
+    *lock(&world.marks_fail) = true;
+    let running = Running::start(&world, "w");
+    until(|| world.events() == ["a-1"]).await;
+    world.add("a-2", |_| {});
+    until(|| world.events() == ["a-1", "a-2"]).await;
+    *lock(&world.marks_fail) = false;
+    until(|| world.marked() == ["a-1", "a-2"]).await;
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_loses_its_turn_begins_nothing_more() {
+    let world = World::with(&["a-1", "a-2"]);
+    lock(&world.held).insert("a-1".to_owned());
+    let running = Running::start(&world, "w");
+    until(|| *lock(&world.begun) == ["a-1"]).await;
+    *lock(&world.turn) = Some("other".to_owned());
+    a_while().await;
+    running.handover.hand(vec![entry("b-1", |_| {})]);
+    world.release("a-1");
+    a_while().await;
+    assert_eq!(world.marked(), ["a-1"], "what was in flight counts");
+    assert_eq!(*lock(&world.begun), ["a-1"]);
+    *lock(&world.turn) = None;
+    until(|| world.marked() == ["a-1", "a-2"]).await;
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_goes_on_after_the_database_was_away_and_leaves_its_turn() {
     let world = World::with(&["a-1"]);
     *lock(&world.database_away) = true;
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(relay(&world, "w").run(stop.clone()));
+    let running = Running::start(&world, "w");
     until(|| lock(&world.turn).as_deref() == Some("w")).await;
     assert!(world.events().is_empty());
     *lock(&world.database_away) = false;
     until(|| world.events() == ["a-1"]).await;
     // Committed just before the end: published all the same.
     world.add("a-2", |_| {});
-    stop.cancel();
-    running.await.unwrap();
+    running.end().await;
     assert_eq!(world.events(), ["a-1", "a-2"]);
+    assert_eq!(world.marked(), ["a-1", "a-2"]);
     assert_eq!(*lock(&world.turn), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_publishes_while_the_others_wait() {
     let world = World::with(&["a-1"]);
     *lock(&world.turn) = Some("other".to_owned());
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(relay(&world, "w").run(stop.clone()));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let running = Running::start(&world, "w");
+    a_while().await;
     assert!(world.events().is_empty());
     *lock(&world.turn) = None;
     until(|| world.events() == ["a-1"]).await;
-    stop.cancel();
-    running.await.unwrap();
+    running.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_looks_by_itself_and_is_woken_by_a_commit() {
     let world = World::with(&[]);
-    let stop = CancellationToken::new();
-    let relay = relay(&world, "w");
-    let wake = Arc::clone(&relay.wake);
-    let running = tokio::spawn(relay.run(stop.clone()));
+    let running = Running::start(&world, "w");
+    until(|| lock(&world.turn).is_some()).await;
     world.add("a-1", |_| {});
-    wake.notify_one();
-    until(|| world.events() == ["a-1"]).await;
+    running.handover.hand(Vec::new());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(world.events(), ["a-1"]);
     // Another process committed: nobody tells.
     world.add("a-2", |_| {});
     until(|| world.events() == ["a-1", "a-2"]).await;
-    stop.cancel();
-    running.await.unwrap();
+    running.end().await;
 }
