@@ -1,5 +1,6 @@
 //! What stands beside the payments: who a buyer is, and where a parcel is.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::body::Reader;
@@ -10,7 +11,8 @@ use crate::simulator::World;
 /// `GET buyers/{token}`: the token of whoever signed in on the merchant's page.
 pub(super) fn buyer(world: &mut World, call: &Call<'_>) -> Result<(u16, Value), Error> {
     let books = &world.books;
-    let token = books.token(call.id).filter(|token| token.seller == call.seller);
+    let text = percent_decode_str(call.id).decode_utf8_lossy();
+    let token = books.token(&text).filter(|token| token.seller == call.seller);
     let token = token.ok_or_else(Error::unknown)?;
     let mut shown = render::buyer(&token.buyer);
     let address = token.buyer.address.as_ref();

@@ -310,7 +310,7 @@ const steps = {
 
   async buyers_and_parcels() {
     const made = await sim('POST', '/order-references', { merchantId: 'A2SIMNODE0001' });
-    assert.strictEqual((await good(PAY.getBuyer(made.accessToken))).email, 'buyer@example.com');
+    assert.strictEqual((await good(PAY.getBuyer(encodeURIComponent(made.accessToken)))).email, 'buyer@example.com');
     const amazonOrderReferenceId = made.amazonOrderReferenceId;
     const deliveryDetails = [{ trackingNumber: '1Z999', carrierCode: 'UPS' }];
     const parcel = await good(PAY.deliveryTrackers({ amazonOrderReferenceId, deliveryDetails }));
@@ -342,6 +342,6 @@ const steps = {
     console.log(`ok: ${name}`);
   }
 })().catch((error) => {
-  console.error(error);
+  console.error(error.stack, error.response && error.response.data);
   process.exit(1);
 });
