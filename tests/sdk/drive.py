@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import after_sale
 import requests
 from amazon_pay.client import AmazonPayClient
 from amazon_pay.login_with_amazon import LoginWithAmazon
@@ -352,12 +353,14 @@ STEPS = [
     status_and_profile,
     who_signs_wrongly_is_refused,
     agreements_and_their_charges,
+    *after_sale.STEPS,
     quotas_and_retries,
 ]
 
 if __name__ == "__main__":
     sim("POST", "/sellers", SELLER)
     PAY = client()
+    after_sale.HERE = sys.modules[__name__]
     for step in STEPS:
         step()
         print("ok:", step.__name__, flush=True)

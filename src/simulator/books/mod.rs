@@ -258,6 +258,27 @@ impl Books {
         }
     }
 
+    /// As [`Books::look_up`], for MWS: what API v2 made is not known there.
+    ///
+    /// # Errors
+    /// As of [`Books::look_up`].
+    pub(crate) fn look_up_by_mws(
+        &mut self,
+        seller: SellerAt,
+        environment: Environment,
+        id: &str,
+    ) -> Result<Object, Refusal> {
+        let object = self.look_up(seller, environment, id)?;
+        let of_v2 = match object {
+            Object::Agreement(at) => self[at].is_permission,
+            other => self.order_of(other).is_some_and(|at| {
+                let parent = self[at].parent;
+                self[at].limit.is_some() || parent.is_some_and(|at| self[at].is_permission)
+            }),
+        };
+        if of_v2 { Err(Refusal::Unknown) } else { Ok(object) }
+    }
+
     /// What a reference id was used for, if it was.
     fn used(&self, order: OrderAt, reference: &str) -> Option<Object> {
         self.used_by(self[order].seller, self.environment_of(order), reference)

@@ -14,7 +14,7 @@ fn refuse(books: &Books, call: &Call<'_>, refusal: Refusal) -> Error {
 }
 
 fn find(books: &mut Books, call: &Call<'_>, id: &str) -> Result<AgreementAt, Error> {
-    match books.look_up(call.seller, call.environment, id) {
+    match books.look_up_by_mws(call.seller, call.environment, id) {
         Ok(Object::Agreement(at)) => Ok(at),
         Ok(_) => Err(refuse(books, call, Refusal::Unknown)),
         Err(refusal) => Err(refuse(books, call, refusal)),

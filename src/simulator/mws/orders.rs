@@ -15,7 +15,7 @@ fn refuse(books: &Books, call: &Call<'_>, refusal: Refusal) -> Error {
 
 /// The order reference of this id.
 pub(super) fn find(books: &mut Books, call: &Call<'_>, id: &str) -> Result<OrderAt, Error> {
-    match books.look_up(call.seller, call.environment, id) {
+    match books.look_up_by_mws(call.seller, call.environment, id) {
         Ok(Object::Order(at)) => Ok(at),
         Ok(_) => Err(refuse(books, call, Refusal::Unknown)),
         Err(refusal) => Err(refuse(books, call, refusal)),

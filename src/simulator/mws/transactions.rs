@@ -20,7 +20,7 @@ fn refuse(books: &Books, call: &Call<'_>, refusal: Refusal) -> Error {
 }
 
 fn find(books: &mut Books, call: &Call<'_>, id: &str) -> Result<Object, Error> {
-    let found = books.look_up(call.seller, call.environment, id);
+    let found = books.look_up_by_mws(call.seller, call.environment, id);
     found.map_err(|refusal| refuse(books, call, refusal))
 }
 

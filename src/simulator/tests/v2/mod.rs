@@ -315,3 +315,46 @@ async fn what_the_buyer_and_seller_central_do_is_seen_through_v2() {
     shop.scene.sim("POST", "/clock", json!({"advanceSeconds": 31 * 86_400})).await;
     shop.is(&held, "Canceled", Some("ExpiredUnused")).await;
 }
+
+#[tokio::test]
+async fn after_a_week_a_capture_takes_its_time_and_after_a_month_there_is_none() {
+    let mut shop = Shop::new().await;
+    shop.section = "/live";
+    let plan = json!({"capture": ["approve", "ProcessingFailure", "approve"]});
+    let id = shop.approved("Confirm", plan).await;
+    let complete = format!("checkoutSessions/{id}/complete");
+    let body = json!({"chargeAmount": usd("100.00")});
+    let done = shop.good(("POST", &complete, ""), body).await;
+    let permission = done["chargePermissionId"].as_str().unwrap();
+    assert!(permission.starts_with("P01-"), "{permission}");
+    let mut held = Vec::new();
+    for key in ["h1", "h2", "h3"] {
+        let charge = charge_of(permission, "10.00", false);
+        let charge = shop.good(("POST", "charges", key), charge).await;
+        held.push(format!("charges/{}", charge["chargeId"].as_str().unwrap()));
+    }
+    let capture = async |place: &str, key: &str| {
+        let call = ("POST", &*format!("{place}/capture"), key);
+        let told = shop.good(call, json!({"captureAmount": usd("10.00")})).await;
+        assert_eq!(told["statusDetails"]["state"], "CaptureInitiated", "{told}");
+    };
+    let wait = async |seconds: u64| {
+        shop.scene.sim("POST", "/clock", json!({"advanceSeconds": seconds})).await;
+    };
+    wait(7 * 86_400 + 1).await;
+    capture(&held[0], "c1").await;
+    capture(&held[1], "c2").await;
+    wait(3_600).await;
+    shop.is(&held[0], "Captured", None).await;
+    shop.is(&held[1], "Declined", Some("ProcessingFailure")).await;
+    // It is asked again for the same charge.
+    capture(&held[1], "c3").await;
+    wait(3_600).await;
+    shop.is(&held[1], "Captured", None).await;
+    wait(23 * 86_400).await;
+    shop.is(&held[2], "Canceled", Some("ExpiredUnused")).await;
+    // MWS knows nothing of what was made by API v2.
+    let body = shop.scene.sign("secret", LIVE, "GetOrderReferenceDetails", &[oro(permission)]);
+    let details = shop.scene.send(LIVE, body).await.unwrap();
+    details.is(404, "InvalidOrderReferenceId");
+}
