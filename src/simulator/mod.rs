@@ -1,7 +1,7 @@
 //! Amazon Pay over HTTP, for the demo, for tests and for whoever wants to try: books of money, the
-//! wire of MWS, of API v2 and of Login with Amazon, faults, quotas and a clock that can be moved on. It is
-//! written from Amazon's documents alone and shares no code with the adapter that talks to Amazon:
-//! two readings that share code prove nothing about each other.
+//! wire of MWS, of API v2 and of Login with Amazon, faults, quotas and a clock that can be moved
+//! on. It is written from Amazon's documents alone and shares no code with the adapter that talks
+//! to Amazon: two readings that share code prove nothing about each other.
 
 mod books;
 mod calls;

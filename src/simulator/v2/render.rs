@@ -192,6 +192,7 @@ pub(super) fn charge(books: &Books, memory: &Memory, at: AuthorizationAt, id: &s
 pub(super) fn refund(books: &Books, at: RefundAt) -> Value {
     let of = &books[at];
     let authorization = books[of.capture].authorization;
+    let order = &books[books[authorization].order];
     json!({
         "refundId": of.id,
         "chargeId": objects::charge_id(books, authorization),
@@ -199,6 +200,6 @@ pub(super) fn refund(books: &Books, at: RefundAt) -> Value {
         "softDescriptor": of.ask.soft_descriptor,
         "statusDetails": status(&state::refund(books, at)),
         "creationTimestamp": compact(of.created),
-        "releaseEnvironment": books[books.order_of_capture(of.capture)].environment.map(environment),
+        "releaseEnvironment": order.environment.map(environment),
     })
 }
