@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod agreements;
 mod amqp;
 mod asked_again;
 mod bad_input;

@@ -17,8 +17,18 @@ const PREFER: (&str, &str) = ("prefer", "wait=30");
 
 /// Sends an order or an upsell and waits for its verdict; the whole answer, whatever it is.
 pub(crate) async fn ask(app: &App, key: &str, body: &Value) -> Reply {
-    let path = if body.get("upsellId").is_some() { "/v1/upsells" } else { "/v1/orders" };
+    let path = path_of(body);
     app.api.post_with(path, &[PREFER, ("idempotency-key", key)], body).await
+}
+
+fn path_of(body: &Value) -> &'static str {
+    if body.get("chargeId").is_some() {
+        "/v1/charges"
+    } else if body.get("upsellId").is_some() {
+        "/v1/upsells"
+    } else {
+        "/v1/orders"
+    }
 }
 
 /// Sends it and gives the event that it is done with; its shape is checked.
@@ -32,7 +42,7 @@ pub(crate) async fn verdict(app: &App, key: &str, body: &Value) -> Value {
 
 /// Sends it without waiting; the message id that it was given.
 pub(crate) async fn accepted(app: &App, key: &str, body: &Value) -> String {
-    let path = if body.get("upsellId").is_some() { "/v1/upsells" } else { "/v1/orders" };
+    let path = path_of(body);
     let answer = app.api.post_with(path, &[("idempotency-key", key)], body).await.expect(202);
     assert_eq!(answer["status"], "accepted", "{answer}");
     answer["messageId"].as_str().unwrap().to_owned()
