@@ -13,6 +13,7 @@ mod m20261125_000002_messages;
 mod m20261125_000003_people;
 mod m20261125_000004_workers;
 mod m20261126_000002_mandates;
+mod m20261126_000003_notifications;
 
 /// Any number that is nobody else's: one process migrates, the others wait for it.
 const LOCK: i64 = 4_701_188_203;
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_people::Migration),
             Box::new(m20261125_000004_workers::Migration),
             Box::new(m20261126_000002_mandates::Migration),
+            Box::new(m20261126_000003_notifications::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ use crate::ports::clock::{Clock, Schedule};
 use crate::ports::gateway::Gateway;
 use crate::ports::mandates::MandateStore;
 use crate::ports::merchants::Accounts;
+use crate::ports::notifications::Notifications;
 use crate::ports::store::{Commit, Store, StoreError};
 use crate::ports::vault::Vault;
 use crate::telemetry::metrics::Metrics;
@@ -31,6 +32,8 @@ pub struct Engine {
     pub store: Arc<dyn Store>,
     /// Standing consents.
     pub mandates: Arc<dyn MandateStore>,
+    /// Amazon's hints.
+    pub notifications: Arc<dyn Notifications>,
     /// Sealing.
     pub vault: Arc<dyn Vault>,
     /// Time.

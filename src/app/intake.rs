@@ -87,6 +87,9 @@ impl Engine {
         lane: Lane,
         redelivered: bool,
     ) -> Result<Taken, StoreError> {
+        if lane == Lane::Notifications {
+            return self.patiently(|| self.take_hint(message)).await.map(|()| Taken::Done);
+        }
         let parsed = match command::parse(message, self.vault.as_ref()) {
             Ok(parsed) => parsed,
             Err(Refusal::Rejected(rejection)) => {

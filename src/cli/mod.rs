@@ -52,6 +52,11 @@ enum Command {
     ///
     /// Of many that run, one publishes and the others stand by.
     Relay(serve::OneRole),
+    /// Take Amazon's notifications, until SIGTERM or SIGINT.
+    ///
+    /// On IPN_LISTEN; where ingest runs, they are taken on its address too. A notification makes
+    /// quick what the worker's own looks at Amazon find sooner or later.
+    Ipn(serve::OneRole),
     Migrate(migrate::Migrate),
     Mid(mid::Mid),
     ApiClient(api_client::ApiClients),
@@ -71,6 +76,7 @@ impl Cli {
             Command::Ingest(role) => Box::pin(role.run("ingest", common)).await,
             Command::Worker(role) => Box::pin(role.run("worker", common)).await,
             Command::Relay(role) => Box::pin(role.run("relay", common)).await,
+            Command::Ipn(role) => Box::pin(role.run("ipn", common)).await,
             Command::Migrate(migrate) => Box::pin(migrate.run(common)).await,
             Command::Mid(mid) => Box::pin(mid.run(common)).await,
             Command::ApiClient(clients) => Box::pin(clients.run(common)).await,

@@ -22,7 +22,7 @@ use crate::wiring::{self, Listeners, Role, Schema, Stores};
 /// back.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The roles, comma-separated: ingest, worker, relay.
+    /// The roles, comma-separated: ingest, worker, relay, ipn.
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     roles: Vec<String>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ fn roles(named: &[&str]) -> Result<BTreeSet<Role>, Failure> {
         .iter()
         .map(|name| {
             let text = || match *name {
-                "ipn" | "console" => {
+                "console" => {
                     format!("role {name} is not in this version; there are {}", known.join(", "))
                 }
                 _ => format!("there is no role {name}; there are {}", known.join(", ")),
@@ -103,6 +103,11 @@ async fn open(session: &Session, roles: &BTreeSet<Role>) -> Result<Listeners, Fa
         true => Some(bind("INGEST_LISTEN", &http.ingest).await?),
         false => None,
     };
+    let alone = roles.contains(&Role::Ipn) && !roles.contains(&Role::Ingest);
+    let ipn = match alone {
+        true => Some(bind("IPN_LISTEN", &http.ipn).await?),
+        false => None,
+    };
     let metrics = match TcpListener::bind(&http.metrics).await {
         Ok(listener) => Some(listener),
         // Two roles on one machine, as two commands with nothing set: the first has the page.
@@ -119,7 +124,7 @@ async fn open(session: &Session, roles: &BTreeSet<Role>) -> Result<Listeners, Fa
             return Err(Failure::because(&what, &error));
         }
     };
-    Ok(Listeners { ingest, metrics })
+    Ok(Listeners { ingest, ipn, metrics })
 }
 
 async fn bind(setting: &str, address: &str) -> Result<TcpListener, Failure> {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::reader::Reader;
 use crate::domain::policy::Policy;
 
+/// 180 days: no message id is forgotten sooner.
+const KEEP_MESSAGES_S: u64 = 15_552_000;
+
 /// How the worker works.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -30,6 +33,8 @@ impl Worker {
             processing_failure_wait_ms: ms("PROCESSING_FAILURE_WAIT", 90, 0),
             pending_poll_first_ms: ms("PENDING_POLL_FIRST", 20, 1),
             reference_open_for_ms: ms("REFERENCE_OPEN_FOR", 86_400, 0),
+            keep_messages_ms: ms("KEEP_MESSAGES", KEEP_MESSAGES_S, KEEP_MESSAGES_S),
+            keep_notifications_ms: ms("KEEP_NOTIFICATIONS", 2_592_000, 3_600),
             ..Policy::default()
         };
         let number = |given: Option<u64>| given.and_then(|number| u32::try_from(number).ok());

@@ -210,6 +210,20 @@ pub const SETTINGS: &[Setting] = &[
     ),
     row(
         Scope::Roles,
+        "KEEP_MESSAGES",
+        "SECONDS",
+        "15552000",
+        "How long message ids are remembered, so that a repeat is known; 180 days at least",
+    ),
+    row(
+        Scope::Roles,
+        "KEEP_NOTIFICATIONS",
+        "SECONDS",
+        "2592000",
+        "How long Amazon's notifications are remembered, so that a repeat is known",
+    ),
+    row(
+        Scope::Roles,
         "POISON_AFTER",
         "NUMBER",
         "3",

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod mandate;
 pub mod merchant;
 pub mod money;
+pub mod notification;
 pub mod payment;
 pub mod policy;
 pub mod reference;

@@ -7,6 +7,8 @@ pub mod desk;
 pub mod gateway;
 pub mod mandates;
 pub mod merchants;
+pub mod notifications;
 pub mod relay;
+pub mod retention;
 pub mod store;
 pub mod vault;

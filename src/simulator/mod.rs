@@ -12,6 +12,7 @@ mod faults;
 mod ids;
 mod line;
 mod mws;
+mod notify;
 mod profile;
 mod secure;
 mod server;
@@ -25,8 +26,10 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use books::Books;
 use calls::Calls;
@@ -101,6 +104,8 @@ impl World {
 #[derive(Clone)]
 pub struct Simulator {
     world: Arc<Mutex<World>>,
+    notifier: Arc<notify::Notifier>,
+    seed: u64,
 }
 
 impl Simulator {
@@ -122,7 +127,8 @@ impl Simulator {
             v2: v2::Memory::default(),
             chance: Ids::new(!seed),
         };
-        Self { world: Arc::new(Mutex::new(world)) }
+        let notifier = Arc::new(notify::Notifier::new());
+        Self { world: Arc::new(Mutex::new(world)), notifier, seed }
     }
 
     /// The whole of Amazon's wire and `/_sim`. On a server other than [`Simulator::serve`] a fault
@@ -136,20 +142,30 @@ impl Simulator {
             .route("/sandbox/v2/{*place}", any(v2::call))
             .route("/auth/o2/tokeninfo", get(profile::token_info))
             .route("/user/profile", get(profile::profile))
+            .route(notify::certificate_path(), get(notify::certificate))
             .nest("/_sim", control::routes())
+            .layer(from_fn_with_state(self.clone(), notify::note_place))
             .with_state(self.clone())
     }
 
-    /// Serves on `listener` until `stop` comes, then lets what is in hand finish.
+    /// Serves on `listener` until `stop` comes, then lets what is in hand finish; meanwhile sellers
+    /// with an `ipnUrl` are notified.
     ///
     /// # Errors
-    /// None today: a listener in trouble is waited for.
+    /// The listener has no address; one in trouble later is waited for.
     pub async fn serve(
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        server::serve(listener, self.router(), stop).await
+        let address = listener.local_addr()?.to_string();
+        let over = CancellationToken::new();
+        let notifying = tokio::spawn(notify::run(self.clone(), address, over.clone()));
+        let served = server::serve(listener, self.router(), stop).await;
+        over.cancel();
+        // It ends at once, and has nothing to say.
+        drop(notifying.await);
+        served
     }
 
     /// The world as it is now: whatever fell due has happened.

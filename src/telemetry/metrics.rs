@@ -24,6 +24,9 @@ pub const INVARIANTS: [&str; 12] =
 /// What becomes of payments, as the events name it.
 const OUTCOMES: [&str; 6] = ["paid", "authorized", "declined", "failed", "canceled", "pending"];
 
+/// What becomes of notifications that nobody should have to look into.
+const NOTIFICATIONS: [&str; 5] = ["kept", "known", "malformed", "forged", "unverifiable"];
+
 /// Bounds of the histograms in seconds; Amazon answers in tenths of a second, or in many.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
 
@@ -41,6 +44,7 @@ pub struct Metrics {
     retries: Counter<u64>,
     throttles: Counter<u64>,
     broken: Counter<u64>,
+    notifications: Counter<u64>,
     requests: Counter<u64>,
     request_duration: Histogram<f64>,
     outbox_backlog: Gauge<u64>,
@@ -102,6 +106,10 @@ impl Metrics {
             retries: counter("amazon_pay.retries", "runs to be made again after transient trouble"),
             throttles: counter("amazon_pay.throttles", "calls that Amazon's quota refused"),
             broken: counter("amazon_pay.invariants.broken", "what must never be true and was"),
+            notifications: counter(
+                "amazon_pay.notifications",
+                "notifications of Amazon, and what became of them",
+            ),
             requests: counter("amazon_pay.http.requests", "HTTP requests answered"),
             request_duration: seconds("amazon_pay.http.duration", "how long answers took"),
             outbox_backlog: gauge("amazon_pay.outbox.backlog", "events not yet published"),
@@ -136,6 +144,9 @@ impl Metrics {
         }
         for lane in Lane::ALL {
             self.messages.add(0, &labels([("lane", lane.queue()), ("result", "done")]));
+        }
+        for result in NOTIFICATIONS {
+            self.notifications.add(0, &[KeyValue::new("result", result)]);
         }
         for counter in [&self.events, &self.replies_lost, &self.retries, &self.throttles] {
             counter.add(0, &[]);
@@ -193,6 +204,11 @@ impl Metrics {
     /// Something was found that must never be true.
     pub fn broken(&self, number: &'static str) {
         self.broken.add(1, &[KeyValue::new("number", number)]);
+    }
+
+    /// A notification came in (`kept`, `known`, `forged` …) or was heeded (`looked`, `foreign` …).
+    pub fn notification(&self, result: &'static str) {
+        self.notifications.add(1, &[KeyValue::new("result", result)]);
     }
 
     /// A request was answered; `route` is the route's pattern, never the path that was sent.

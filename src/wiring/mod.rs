@@ -12,6 +12,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use crate::adapters::amazon::mws::{MwsGateway, MwsOptions};
+use crate::adapters::amazon::sns::SnsVerifier;
 use crate::adapters::amazon_time;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::rabbitmq::RabbitMq;
@@ -22,6 +23,7 @@ use crate::config::{self, Config};
 use crate::ports::broker::Broker;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
+use crate::ports::notifications::Verifier;
 use crate::ports::vault::Vault;
 
 pub use roles::{Listeners, Parts, Role};
@@ -57,6 +59,15 @@ pub fn gateway(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Gatewa
         clock: Arc::clone(clock),
     })?;
     Ok(Arc::new(gateway))
+}
+
+/// Who says whether a notification is genuine.
+///
+/// # Errors
+/// No client for certificates can be made.
+pub fn verifier(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Verifier>, Trouble> {
+    let hosts = &config.http.ipn_cert_hosts;
+    Ok(Arc::new(SnsVerifier::new(hosts, Arc::clone(clock))?))
 }
 
 /// The time at Amazon, or at what stands in for it.

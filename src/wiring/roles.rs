@@ -9,13 +9,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{LOOK_AGAIN, Stores, Trouble, broker};
+use super::{LOOK_AGAIN, Stores, Trouble, broker, verifier};
 use crate::adapters::schedule::ExponentialSchedule;
 use crate::app::breaker::Breaker;
 use crate::app::engine::Engine;
 use crate::app::governor::Governor;
 use crate::app::handover::Handover;
 use crate::app::merchants::AccountDirectory;
+use crate::app::retention::Housekeeping;
 use crate::app::slots::Slots;
 use crate::config::Config;
 use crate::ports::broker::Broker;
@@ -24,6 +25,7 @@ use crate::ports::gateway::Gateway;
 use crate::ports::merchants::Accounts;
 use crate::ports::vault::Vault;
 use crate::roles::ingest::{Ingest, Options as IngestOptions, Ports};
+use crate::roles::ipn::Ipn;
 use crate::roles::relay::Relay;
 use crate::roles::worker::Worker;
 use crate::telemetry::{self, Metrics, fields};
@@ -41,11 +43,13 @@ pub enum Role {
     Worker,
     /// Publishes events.
     Relay,
+    /// Takes Amazon's notifications.
+    Ipn,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 3] = [Role::Ingest, Role::Worker, Role::Relay];
+    pub const ALL: [Role; 4] = [Role::Ingest, Role::Worker, Role::Relay, Role::Ipn];
 
     /// Its name on the command line.
     #[must_use]
@@ -54,6 +58,7 @@ impl Role {
             Role::Ingest => "ingest",
             Role::Worker => "worker",
             Role::Relay => "relay",
+            Role::Ipn => "ipn",
         }
     }
 
@@ -68,6 +73,8 @@ impl Role {
 pub struct Listeners {
     /// Of ingest, where it runs.
     pub ingest: Option<TcpListener>,
+    /// Of notifications, where they have one of their own.
+    pub ipn: Option<TcpListener>,
     /// Of the metrics page, where it has one.
     pub metrics: Option<TcpListener>,
 }
@@ -107,6 +114,7 @@ impl Parts {
             worker: self.clock.random_hex(8),
             store: Arc::clone(&self.stores.payments),
             mandates: Arc::clone(&self.stores.mandates),
+            notifications: Arc::clone(&self.stores.notifications),
             vault: Arc::clone(&self.vault),
             clock: Arc::clone(&self.clock),
             schedule: Arc::new(ExponentialSchedule),
@@ -126,7 +134,7 @@ impl Parts {
     /// take work, then those that publish what came of it.
     ///
     /// # Errors
-    /// No broker can be set up.
+    /// No broker can be set up, or no client for certificates.
     pub async fn run(
         self,
         roles: &BTreeSet<Role>,
@@ -149,14 +157,18 @@ impl Parts {
             second.spawn(page(listener, Arc::clone(&self.metrics), last.clone()));
         }
         if let Some(listener) = listeners.ingest {
-            let ingest = self.ingest(&broker);
-            first.spawn(ingest.run(listener, stop.clone()));
+            let (ingest, ipn) = (self.ingest(&broker), self.ipn(&broker)?);
+            first.spawn(ingest.run(listener, ipn.path(), stop.clone()));
+        }
+        if let Some(listener) = listeners.ipn {
+            first.spawn(self.ipn(&broker)?.run(listener, stop.clone()));
         }
         if roles.contains(&Role::Worker) {
             let (fresh, until) = (Arc::clone(&directory), last.clone());
             second.spawn(async move { fresh.keep_fresh(until).await });
             let worker = Worker { engine: Arc::clone(&engine), broker: Arc::clone(&broker) };
             first.spawn(worker.run(stop.clone(), drain));
+            second.spawn(self.housekeeping(&engine).run(last.clone()));
         }
         if roles.contains(&Role::Relay) {
             second.spawn(self.relay(&broker, &engine).run(last.clone()));
@@ -193,6 +205,27 @@ impl Parts {
         let options =
             IngestOptions { crm_wait: http.crm_wait, rate_per_client: http.rate_per_client };
         Ingest::new(ports, &options)
+    }
+
+    fn ipn(&self, broker: &Arc<dyn Broker>) -> Result<Arc<Ipn>, Trouble> {
+        Ok(Arc::new(Ipn {
+            verifier: verifier(&self.config, &self.clock)?,
+            notifications: Arc::clone(&self.stores.notifications),
+            store: Arc::clone(&self.stores.payments),
+            broker: Arc::clone(broker),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        }))
+    }
+
+    fn housekeeping(&self, engine: &Engine) -> Housekeeping {
+        Housekeeping {
+            worker: engine.worker.clone(),
+            retention: Arc::clone(&self.stores.retention),
+            store: Arc::clone(&self.stores.payments),
+            clock: Arc::clone(&self.clock),
+            policy: self.config.worker.policy.clone(),
+        }
     }
 
     fn relay(&self, broker: &Arc<dyn Broker>, engine: &Engine) -> Relay {

@@ -11,7 +11,9 @@ use crate::config::Config;
 use crate::ports::desk::Desk;
 use crate::ports::mandates::MandateStore;
 use crate::ports::merchants::MerchantStore;
+use crate::ports::notifications::Notifications;
 use crate::ports::relay::Outbox;
+use crate::ports::retention::Retention;
 use crate::ports::store::{Store, StoreError};
 
 /// What is said where PostgreSQL's schema is behind.
@@ -39,6 +41,10 @@ pub struct Stores {
     pub merchants: Arc<dyn MerchantStore>,
     /// Events to be published.
     pub outbox: Arc<dyn Outbox>,
+    /// Notifications of Amazon.
+    pub notifications: Arc<dyn Notifications>,
+    /// What may be deleted.
+    pub retention: Arc<dyn Retention>,
     database: Database,
 }
 
@@ -58,6 +64,8 @@ impl Stores {
             desk: Arc::new(database.clone()),
             merchants: Arc::new(database.clone()),
             outbox: Arc::new(database.clone()),
+            notifications: Arc::new(database.clone()),
+            retention: Arc::new(database.clone()),
             database,
         })
     }

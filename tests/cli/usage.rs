@@ -4,12 +4,13 @@ use std::fs;
 
 use crate::shell::Shell;
 
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 28] = [
     &["demo"],
     &["serve"],
     &["ingest"],
     &["worker"],
     &["relay"],
+    &["ipn"],
     &["migrate"],
     &["migrate", "up"],
     &["migrate", "down"],
@@ -54,7 +55,7 @@ fn wrong_usage_is_2_and_told_on_standard_error() {
         &["mid"],
         &["mid", "show"],
         &["serve", "--bogus"],
-        &["serve", "--roles", "ipn"],
+        &["serve", "--roles", "console"],
         &["serve", "--roles", "ingest,nonsense"],
         &["mid", "add"],
         &["dead-letter", "redrive"],

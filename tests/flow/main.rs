@@ -16,6 +16,7 @@ mod collector;
 mod declines;
 mod faults;
 mod mws;
+mod notifications;
 mod processes;
 mod readings;
 mod sales;

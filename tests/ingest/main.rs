@@ -5,6 +5,7 @@
 mod access;
 mod amounts;
 mod encodings;
+mod notifications;
 mod openapi;
 mod ports;
 mod problems;

@@ -206,5 +206,4 @@ async fn what_comes_later_is_refused_in_its_own_language() {
     }
     world.post("/v1/charges", &json!({})).await.problem(404);
     world.post("/v1/orders/mid-na/CRM-1/refunds", &json!({})).await.problem(404);
-    world.request("POST", "/ipn", &[], "{}").await.problem(404);
 }

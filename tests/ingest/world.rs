@@ -11,6 +11,7 @@ use amazon_pay_worker::ports::broker::Message;
 use amazon_pay_worker::ports::merchants::{ApiClient, MerchantRow};
 use amazon_pay_worker::ports::vault::{Sealed, Vault};
 use amazon_pay_worker::roles::ingest::{Ingest, Options, Ports};
+use amazon_pay_worker::roles::ipn::Ipn;
 use amazon_pay_worker::telemetry::Metrics;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::notifications::Mail;
 use crate::ports::{Database, Queues, Watch};
 
 /// Who may use every MID.
@@ -35,10 +37,12 @@ pub(crate) struct World {
     pub(crate) database: Arc<Database>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) mail: Arc<Mail>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) stop: CancellationToken,
     ingest: Arc<Ingest>,
+    ipn: Arc<Ipn>,
 }
 
 /// An answer, read to its end.
@@ -122,22 +126,31 @@ impl World {
             clock: watch.clone(),
             metrics: Metrics::local().unwrap(),
         };
+        let mail = Arc::new(Mail::default());
+        let ipn = Arc::new(Ipn {
+            verifier: mail.clone(),
+            notifications: mail.clone(),
+            store: database.clone(),
+            broker: queues.clone(),
+            clock: watch.clone(),
+            metrics: ports.metrics.clone(),
+        });
         let options = Options { crm_wait: Duration::from_secs(18), rate_per_client };
         let ingest = Ingest::new(ports, &options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(ingest.clone().run(listener, stop.clone()));
+        tokio::spawn(ingest.clone().run(listener, ipn.clone().path(), stop.clone()));
         // Lets it open its reply queue and read who may call.
         while database.read.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Self { database, queues, watch, vault, address, stop, ingest }
+        Self { database, queues, watch, mail, vault, address, stop, ingest, ipn }
     }
 
     /// Whatever it is, as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let service = TowerToHyperService::new(self.ingest.clone().router());
+        let service = TowerToHyperService::new(self.ingest.clone().router(self.ipn.clone().path()));
         let response = service.call(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();

@@ -8,6 +8,7 @@
 mod amazon;
 mod broker;
 mod life;
+mod quiet;
 mod store;
 
 use std::collections::HashMap;
@@ -136,6 +137,7 @@ impl World {
             worker: format!("worker-{process}"),
             store: Arc::clone(&line) as _,
             mandates: line,
+            notifications: Arc::new(quiet::Quiet),
             vault: Arc::new(MasterVault::new(&[key], clock).unwrap()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             schedule: Arc::new(Doubling),

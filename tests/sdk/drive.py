@@ -15,6 +15,8 @@ from amazon_pay.client import AmazonPayClient
 from amazon_pay.login_with_amazon import LoginWithAmazon
 from amazon_pay.payment_request import PaymentRequest
 
+import notified
+
 BASE = sys.argv[1]
 SELLER = {
     "merchantId": "A2SIMSELLER001",
@@ -344,6 +346,29 @@ def quotas_and_retries():
     assert counted["throttled"] == 1 and counted["calls"]["ConfirmOrderReference"] > 3, counted
 
 
+def notifications_are_genuine():
+    mailbox = notified.Mailbox()
+    sim("POST", "/sellers", {"merchantId": SELLER["merchantId"], "ipnUrl": mailbox.url})
+    order, _ = confirmed()
+    authorization(PAY.authorize(order, "ipn-1", "106.00", transaction_timeout=0, capture_now=True))
+    sim("POST", f"/objects/{order}/dispute", {"amount": "6.00", "type": "chargeback"})
+    types = {"OrderReferenceNotification", "PaymentAuthorize", "PaymentCapture", "PaymentRefund",
+             "Chargeback Detailed Notification"}
+    for body, headers in mailbox.of_types(types):
+        told = notified.handler(BASE, body, headers)
+        assert told.authenticate() is True
+        assert told.to_json(), body
+    forged = json.loads(body)
+    forged["Message"] = forged["Message"].replace("6.0", "7.0")
+    try:
+        notified.handler(BASE, json.dumps(forged).encode(), headers).authenticate()
+    except ValueError as refused:
+        assert "signature" in str(refused), refused
+    else:
+        raise AssertionError("a forged notification was taken")
+    sim("POST", "/sellers", {"merchantId": SELLER["merchantId"], "ipnUrl": ""})
+
+
 STEPS = [
     the_sale_of_one_call_and_a_refund,
     a_capture_of_its_own_and_what_closes,
@@ -354,6 +379,7 @@ STEPS = [
     who_signs_wrongly_is_refused,
     agreements_and_their_charges,
     *after_sale.STEPS,
+    notifications_are_genuine,
     quotas_and_retries,
 ]
 

@@ -9,8 +9,10 @@ use std::process::Command;
 use amazon_pay_worker::simulator::{Config, Simulator};
 use tokio::net::TcpListener;
 
-/// What is installed, and at which version; the SDK brings what it needs.
-const PACKAGES: [&str; 2] = ["amazon_pay==2.7.1", "requests>=2.31,<3"];
+/// What is installed, and at which version; the SDK brings what it needs, and is given the last
+/// pyOpenSSL that has the function by which it verifies notifications.
+const PACKAGES: [&str; 4] =
+    ["amazon_pay==2.7.1", "requests>=2.31,<3", "pyOpenSSL==23.2.0", "cryptography>=41,<42"];
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk");
 
@@ -84,7 +86,7 @@ async fn the_official_sdk_takes_the_simulator_for_amazon() {
         command
     })
     .await;
-    assert_eq!(steps, 12, "{said}");
+    assert_eq!(steps, 13, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -9,6 +9,7 @@ mod broken;
 mod commits;
 mod desk;
 mod fixtures;
+mod notifications;
 mod people;
 mod races;
 mod relay;

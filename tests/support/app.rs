@@ -78,6 +78,7 @@ impl AppBuilder {
             ("AMAZON_MWS_ENDPOINT", sim.url().to_owned()),
             ("AMAZON_V2_ENDPOINT", sim.url().to_owned()),
             ("AMAZON_PROFILE_ENDPOINT", sim.url().to_owned()),
+            ("IPN_CERT_HOSTS", sim.url().trim_start_matches("http://").to_owned()),
             ("RUST_LOG", "info".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ];

@@ -8,6 +8,7 @@ mod buyer;
 mod codes;
 mod fixtures;
 mod line;
+mod notifications;
 mod quiet;
 mod requests;
 mod sale;

@@ -17,7 +17,7 @@ use crate::fixtures::{PATIENT, account, gateway_with};
 pub(crate) struct Amazon {
     pub(crate) gateway: MwsGateway,
     pub(crate) account: Account,
-    base: String,
+    pub(crate) base: String,
     http: reqwest::Client,
 }
 

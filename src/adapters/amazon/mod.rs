@@ -5,5 +5,6 @@ mod http;
 pub mod mws;
 mod profile;
 mod regions;
+pub mod sns;
 
 pub use http::SetupError;

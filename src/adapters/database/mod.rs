@@ -13,6 +13,7 @@ mod mandate_rows;
 mod mandates;
 mod merchants;
 mod message_rows;
+mod notifications;
 mod payment_rows;
 mod relay;
 mod rows;

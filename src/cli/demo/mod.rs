@@ -88,12 +88,14 @@ impl Demo {
 async fn simulate(config: &mut Config, over: CancellationToken) -> Result<String, Failure> {
     let failed = |error| Failure::because("the simulator", &error);
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-    let address = format!("http://{}", listener.local_addr().map_err(failed)?);
+    let place = listener.local_addr().map_err(failed)?.to_string();
+    let address = format!("http://{place}");
     let amazon = Simulator::new(simulator::Config::default());
     tokio::spawn(async move { amazon.serve(listener, over.cancelled_owned()).await });
     config.gateway.mws = Some(address.clone());
     config.gateway.v2 = Some(address.clone());
     config.gateway.profile = Some(address.clone());
+    config.http.ipn_cert_hosts.push(place);
     Ok(address)
 }
 
@@ -133,7 +135,7 @@ async fn addresses(session: &Session) -> Result<(Listeners, String, String), Fai
     let http = &session.config().http;
     let (ingest, at) = bind("INGEST_LISTEN", &http.ingest).await?;
     let (metrics, page) = bind("METRICS_LISTEN", &http.metrics).await?;
-    Ok((Listeners { ingest: Some(ingest), metrics: Some(metrics) }, at, page))
+    Ok((Listeners { ingest: Some(ingest), ipn: None, metrics: Some(metrics) }, at, page))
 }
 
 async fn bind(setting: &str, wanted: &str) -> Result<(TcpListener, String), Failure> {

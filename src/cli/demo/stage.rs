@@ -61,6 +61,7 @@ impl Stage {
         for name in ["accessKey", "secretKey", "clientId", "clientSecret", "region"] {
             seller[name] = mid[name].clone();
         }
+        seller["ipnUrl"] = json!(format!("{}/ipn", self.ingest));
         self.play("/sellers", &seller).await.map(drop)
     }
 

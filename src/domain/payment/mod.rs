@@ -8,6 +8,7 @@ mod calls;
 mod consent;
 pub mod decide;
 pub mod invariants;
+mod lookout;
 mod lookup;
 pub mod order_gate;
 mod phase;
@@ -17,5 +18,6 @@ mod tests;
 
 pub use calls::authorization_key;
 pub use lookup::{metered, over_the_month};
+pub use lookout::heed;
 pub use phase::{DeadLetterReason, Exposure, Outcome, Phase};
 pub use state::{Effort, Lease, Payment, Prior, Sealed};

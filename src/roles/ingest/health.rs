@@ -10,22 +10,27 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Ingest;
-use crate::ports::broker::BrokerError;
-use crate::ports::store::StoreError;
+use crate::ports::broker::{Broker, BrokerError};
+use crate::ports::store::{Store, StoreError};
 
 /// A probe does not wait for what is away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The process is alive.
-pub(super) async fn alive() -> Response {
+pub(in crate::roles) async fn alive() -> Response {
     ([(CONTENT_TYPE, "application/json")], json!({"status": "alive"}).to_string()).into_response()
 }
 
 /// Broker and database can be reached; otherwise 503 with words which cannot.
 pub(super) async fn ready(State(ingest): State<Arc<Ingest>>) -> Response {
+    readiness(&*ingest.ports.broker, &*ingest.ports.store).await
+}
+
+/// The same for whichever role.
+pub(in crate::roles) async fn readiness(broker: &dyn Broker, store: &dyn Store) -> Response {
     let (broker, database) = tokio::join!(
-        tokio::time::timeout(PATIENCE, ingest.ports.broker.check()),
-        tokio::time::timeout(PATIENCE, ingest.ports.store.check()),
+        tokio::time::timeout(PATIENCE, broker.check()),
+        tokio::time::timeout(PATIENCE, store.check()),
     );
     // Texts of drivers may name hosts and users: they are for the log, not for whoever asks.
     let broker = match broker {

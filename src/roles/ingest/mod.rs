@@ -8,7 +8,7 @@ mod api;
 mod crm;
 mod events;
 mod gate;
-mod health;
+pub(super) mod health;
 mod json;
 mod line;
 mod order_object;
@@ -20,7 +20,7 @@ mod query;
 mod rate;
 mod refusal;
 mod remembered;
-mod server;
+pub(super) mod server;
 mod submit;
 mod verdict;
 
@@ -108,8 +108,8 @@ impl Ingest {
     }
 
     /// Every path that it answers; whatever it refuses is a problem document or, on the CRM paths,
-    /// the CRM's envelope.
-    pub fn router(self: Arc<Self>) -> Router {
+    /// the CRM's envelope. What else is answered at this address is given as `more`.
+    pub fn router(self: Arc<Self>, more: Router) -> Router {
         let crm = [
             get(crm::import_order).post(crm::import_order),
             get(crm::import_upsale).post(crm::import_upsale),
@@ -130,6 +130,7 @@ impl Ingest {
             .route(paths::LIVE, get(health::alive))
             .route(paths::READY, get(health::ready))
             .route(paths::OPENAPI, get(openapi))
+            .merge(more.with_state(()))
             .fallback(gate::nothing_here)
             .method_not_allowed_fallback(gate::not_by_this_method)
             .layer(from_fn_with_state(Arc::clone(&self), gate::enter))
@@ -138,8 +139,13 @@ impl Ingest {
 
     /// Serves until it is told to stop, then lets what is in hand finish; nobody waits for a
     /// verdict any longer.
-    pub async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
-        let router = Arc::clone(&self).router();
+    pub async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        more: Router,
+        stop: CancellationToken,
+    ) {
+        let router = Arc::clone(&self).router(more);
         tokio::join!(
             self.access.keep_fresh(&stop),
             self.verdicts.listen(&*self.ports.broker, &stop),

@@ -17,13 +17,15 @@ pub(super) const LIVE: &str = "/livez";
 pub(super) const READY: &str = "/readyz";
 pub(super) const OPENAPI: &str = "/openapi.json";
 
+pub(super) const IPN: &str = crate::roles::ipn::PATH;
+
 /// All of them.
-pub(super) const ROUTES: [&str; 13] = [
-    CRM[0], CRM[1], CRM[2], ORDERS, UPSELLS, CHARGES, ORDER, UPSELL, CHARGE, EVENTS, LIVE, READY,
-    OPENAPI,
+pub(super) const ROUTES: [&str; 14] = [
+    CRM[0], CRM[1], CRM[2], ORDERS, UPSELLS, CHARGES, ORDER, UPSELL, CHARGE, EVENTS, IPN, LIVE,
+    READY, OPENAPI,
 ];
 /// Notifications are Amazon's, and signed.
-const OPEN: [&str; 4] = ["/ipn", LIVE, READY, OPENAPI];
+const OPEN: [&str; 4] = [IPN, LIVE, READY, OPENAPI];
 
 /// Whether the path speaks the CRM's language.
 pub(super) fn is_crm(path: &str) -> bool {

@@ -30,7 +30,11 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Serves `router` until `stop` comes, then lets what is in hand finish; whoever called decides
 /// how long that may take.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: &CancellationToken) {
+pub(in crate::roles) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: &CancellationToken,
+) {
     let (tracker, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let accepted = tokio::select! {

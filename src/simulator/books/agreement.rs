@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::ageing::Due;
 use super::order::DRAFT_FOR;
 use super::{
-    AgreementAt, Books, Buyer, Constraint, Environment, Object, OrderAt, OrderState, Plan, Reason,
-    Refusal, SellerAt,
+    AgreementAt, Books, Buyer, Constraint, Environment, News, Object, OrderAt, OrderState, Plan,
+    Reason, Refusal, SellerAt,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::Millis;
@@ -124,6 +124,7 @@ impl Books {
         agreement.state = state;
         agreement.reason = reason;
         agreement.updated = Some(now);
+        self.announce(News::Turned(Object::Agreement(at)));
     }
 
     /// As for an order: all of it once confirmed, or with the buyer's token.

@@ -4,7 +4,7 @@ use super::ageing::Due;
 use super::limits::{AUTHORIZATIONS_MAX, allowance};
 use super::{
     AuthorizationAt, Books, CaptureAt, CaptureState, Ending, EntryKind, Environment, Fate, Made,
-    Object, OrderAt, OrderState, Reason, Refusal,
+    News, Object, OrderAt, OrderState, Reason, Refusal,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::{DAY, MINUTE, Millis, SECOND};
@@ -289,6 +289,7 @@ impl Books {
         authorization.state = state;
         authorization.reason = reason;
         authorization.updated = now;
+        self.announce(News::Turned(Object::Authorization(at)));
     }
 
     /// Whether a capture of it is on its way.

@@ -5,7 +5,7 @@ use super::authorization::RESULT_AFTER;
 use super::limits::{AUTHORIZATIONS_MAX, allowance};
 use super::{
     AuthorizationAt, AuthorizationState, Books, CaptureAt, CaptureFate, Ending, EntryKind, Made,
-    Object, OrderAt, OrderState, Reason, RefundAt, Refusal,
+    News, Object, OrderAt, OrderState, Reason, RefundAt, Refusal,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::{DAY, HOUR, Millis};
@@ -269,5 +269,6 @@ impl Books {
         capture.state = state;
         capture.reason = reason;
         capture.updated = now;
+        self.announce(News::Turned(Object::Capture(at)));
     }
 }

@@ -11,6 +11,7 @@ mod capture;
 mod charge;
 mod ledger;
 mod limits;
+mod news;
 mod order;
 mod permission;
 mod plan;
@@ -21,7 +22,7 @@ mod seller_central;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, IndexMut};
 
 use super::clock::Millis;
@@ -35,6 +36,7 @@ pub(crate) use buyer::{Address, Buyer, Token};
 pub(crate) use capture::{Capture, CaptureAsk, CaptureState};
 pub(crate) use ledger::{Entry, Kind as EntryKind};
 pub(crate) use limits::{allowance, order_fits};
+pub(crate) use news::News;
 pub(crate) use order::{Constraint, Order, OrderState};
 pub(crate) use permission::Given;
 pub(crate) use plan::{CaptureFate, Ending, Fate, Plan, Step};
@@ -175,6 +177,7 @@ pub(crate) struct Books {
     timers: BTreeMap<(Millis, u64), Due>,
     timers_set: u64,
     ledger: Vec<Entry>,
+    news: VecDeque<News>,
 }
 
 impl Books {
@@ -197,6 +200,7 @@ impl Books {
             timers: BTreeMap::new(),
             timers_set: 0,
             ledger: Vec::new(),
+            news: VecDeque::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ageing::Due;
 use super::{
     AgreementAt, Attributes, AuthorizationAt, AuthorizationState, Books, Buyer, CaptureState,
-    Environment, Object, OrderAt, Plan, Reason, Refusal, SellerAt,
+    Environment, News, Object, OrderAt, Plan, Reason, Refusal, SellerAt,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::{DAY, HOUR, MINUTE, Millis};
@@ -166,6 +166,7 @@ impl Books {
         order.state = state;
         order.reason = reason;
         order.updated = Some(now);
+        self.announce(News::Turned(Object::Order(at)));
     }
 
     /// Whether the address and the buyer may be shown to whoever has this token: all of it where

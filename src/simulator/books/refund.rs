@@ -4,8 +4,8 @@ use super::ageing::Due;
 use super::authorization::RESULT_AFTER;
 use super::limits::{REFUNDS_MAX, allowance};
 use super::{
-    Books, CaptureAt, CaptureState, Ending, EntryKind, Made, Object, Reason, RefundAt, Refusal,
-    Step,
+    Books, CaptureAt, CaptureState, Ending, EntryKind, Made, News, Object, Reason, RefundAt,
+    Refusal, Step,
 };
 use crate::domain::money::Money;
 use crate::simulator::clock::Millis;
@@ -189,6 +189,7 @@ impl Books {
         self.enter(kind, Object::Refund(at), amount);
         let refunded = self[capture].refunded.minor() + amount.minor();
         self[capture].refunded = Money::from_minor(refunded, amount.currency());
+        self.announce(News::Turned(Object::Capture(capture)));
         if self[capture].state != CaptureState::Completed {
             return;
         }
@@ -207,5 +208,6 @@ impl Books {
         refund.state = state;
         refund.reason = reason;
         refund.updated = now;
+        self.announce(News::Turned(Object::Refund(at)));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     AgreementAt, AuthorizationAt, AuthorizationState, Books, CaptureAsk, CaptureAt, CaptureState,
-    Object, OrderAt, OrderState, Reason, RefundAsk, RefundAt, RefundKind, Step,
+    News, Object, OrderAt, OrderState, Reason, RefundAsk, RefundAt, RefundKind, Step,
 };
 use crate::domain::money::Money;
 
@@ -148,6 +148,7 @@ impl Books {
         };
         let at = self.new_refund(capture, ask, kind, Step::APPROVE);
         self.complete_refund(at);
+        self.announce(News::Disputed(at));
         Ok(at)
     }
 

@@ -12,7 +12,7 @@ mod request;
 mod signature;
 mod status;
 mod transactions;
-mod xml;
+pub(super) mod xml;
 
 use axum::body::Bytes;
 use axum::extract::State;

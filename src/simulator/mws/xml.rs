@@ -7,38 +7,43 @@ use crate::simulator::clock::{Millis, rfc3339};
 
 /// A document that grows.
 #[derive(Debug, Default)]
-pub(super) struct Xml {
+pub(in crate::simulator) struct Xml {
     text: String,
 }
 
 impl Xml {
-    pub(super) fn into_text(self) -> String {
+    pub(in crate::simulator) fn into_text(self) -> String {
         self.text
     }
 
     /// Adds what is XML already.
-    pub(super) fn raw(&mut self, xml: &str) {
+    pub(in crate::simulator) fn raw(&mut self, xml: &str) {
         self.text.push_str(xml);
     }
 
-    pub(super) fn root(&mut self, name: &str, namespace: &str, inside: impl FnOnce(&mut Self)) {
+    pub(in crate::simulator) fn root(
+        &mut self,
+        name: &str,
+        namespace: &str,
+        inside: impl FnOnce(&mut Self),
+    ) {
         // Writing to a string cannot fail, here and below.
         let _infallible = write!(self.text, "<{name} xmlns=\"{namespace}\">");
         inside(self);
         let _infallible = write!(self.text, "</{name}>");
     }
 
-    pub(super) fn within(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
+    pub(in crate::simulator) fn within(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
         let _infallible = write!(self.text, "<{name}>");
         inside(self);
         let _infallible = write!(self.text, "</{name}>");
     }
 
-    pub(super) fn empty(&mut self, name: &str) {
+    pub(in crate::simulator) fn empty(&mut self, name: &str) {
         let _infallible = write!(self.text, "<{name}/>");
     }
 
-    pub(super) fn leaf(&mut self, name: &str, value: &str) {
+    pub(in crate::simulator) fn leaf(&mut self, name: &str, value: &str) {
         if value.is_empty() {
             return self.empty(name);
         }
@@ -46,22 +51,22 @@ impl Xml {
     }
 
     /// An element only where there is something to say.
-    pub(super) fn maybe(&mut self, name: &str, value: Option<&str>) {
+    pub(in crate::simulator) fn maybe(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.leaf(name, value);
         }
     }
 
-    pub(super) fn flag(&mut self, name: &str, value: bool) {
+    pub(in crate::simulator) fn flag(&mut self, name: &str, value: bool) {
         self.leaf(name, if value { "true" } else { "false" });
     }
 
-    pub(super) fn time(&mut self, name: &str, at: Millis) {
+    pub(in crate::simulator) fn time(&mut self, name: &str, at: Millis) {
         self.leaf(name, &rfc3339(at));
     }
 
     /// An amount, always with two decimals: Amazon writes yen so too.
-    pub(super) fn price(&mut self, name: &str, money: Money) {
+    pub(in crate::simulator) fn price(&mut self, name: &str, money: Money) {
         let amount = match money.currency().digits() {
             0 => format!("{}.00", money.minor()),
             _ => money.amount(),
@@ -70,7 +75,7 @@ impl Xml {
     }
 
     /// A total that grows: nothing is written as `0`.
-    pub(super) fn total(&mut self, name: &str, money: Money) {
+    pub(in crate::simulator) fn total(&mut self, name: &str, money: Money) {
         if money.is_zero() {
             self.amount(name, "0", money);
         } else {
@@ -79,13 +84,13 @@ impl Xml {
     }
 
     /// A limit, which Amazon writes without decimals.
-    pub(super) fn limit(&mut self, name: &str, money: Money) {
+    pub(in crate::simulator) fn limit(&mut self, name: &str, money: Money) {
         let amount = money.amount();
         self.amount(name, amount.strip_suffix(".00").unwrap_or(&amount), money);
     }
 
     /// A moment without its milliseconds.
-    pub(super) fn day(&mut self, name: &str, at: Millis) {
+    pub(in crate::simulator) fn day(&mut self, name: &str, at: Millis) {
         self.leaf(name, &rfc3339(at).replace(".000Z", "Z"));
     }
 

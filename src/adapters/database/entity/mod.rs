@@ -9,6 +9,7 @@ pub mod inbox;
 pub mod journal;
 pub mod mandate;
 pub mod merchant;
+pub mod notification;
 pub mod outbox;
 pub mod payment;
 pub mod waiter;
