@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
+use crate::domain::ids::ReferenceId;
 use crate::domain::notification::{About, Notification};
 use crate::domain::payment::{Payment, heed};
 use crate::ports::broker::Message;
@@ -94,8 +95,19 @@ impl Engine {
     ) -> Result<Heeded, StoreError> {
         let done = |outcome| Ok(Heeded::Done { outcome });
         let Some(reference) = notification.reference.clone() else { return done("nothing") };
-        if notification.about == About::Other {
-            return done("nothing");
+        match notification.about {
+            About::Other => return done("nothing"),
+            // A mandate that nobody knows is left alone.
+            About::Agreement => {
+                self.point_at_mandate(notification, &reference, now).await?;
+                return done("looked");
+            }
+            About::Reference => self.point_at_mandate(notification, &reference, now).await?,
+            About::Authorization
+            | About::Capture
+            | About::Charge
+            | About::Refund
+            | About::Chargeback => {}
         }
         let query = ConcernQuery { reference, limit: CONCERNED_MAX };
         let payments = self.notifications.concerned(&query).await?;
@@ -119,6 +131,31 @@ impl Engine {
             (true, _, true) => done("looked"),
             (true, _, false) => done("nothing"),
         }
+    }
+
+    /// Makes a standing consent due for a look, in whichever accounts its id can belong to.
+    async fn point_at_mandate(
+        &self,
+        notification: &Notification,
+        reference: &str,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let Ok(id) = ReferenceId::new(reference) else { return Ok(()) };
+        let environment = match reference.as_bytes() {
+            [b'S' | b'C', ..] => "sandbox",
+            _ => "live",
+        };
+        let regions: &[&str] = match reference.get(1..3) {
+            Some("01") => &["na"],
+            Some("02") => &["eu", "uk"],
+            Some("03") => &["jp"],
+            _ => &["na", "eu", "uk", "jp"],
+        };
+        for region in regions {
+            let account = format!("{region}/{environment}/{}", notification.seller_id);
+            self.mandates.look_at_mandate(&account, &id, now).await?;
+        }
+        Ok(())
     }
 
     /// Makes a payment due for a look. One that is in somebody's hand is left alone: a write would

@@ -25,7 +25,9 @@ pub fn heed(payment: &mut Payment, about: About, now: i64) -> bool {
             }
             About::Refund | About::Chargeback | About::Other => false,
         },
-        Phase::WaitingForOrder
+        Phase::Scheduled
+        | Phase::Metering
+        | Phase::WaitingForOrder
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming

@@ -17,7 +17,7 @@ mod state;
 mod tests;
 
 pub use calls::authorization_key;
-pub use lookup::{metered, over_the_month};
 pub use lookout::heed;
+pub use lookup::{metered, over_the_month};
 pub use phase::{DeadLetterReason, Exposure, Outcome, Phase};
 pub use state::{Effort, Lease, Payment, Prior, Sealed};
