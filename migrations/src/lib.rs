@@ -14,6 +14,7 @@ mod m20261125_000003_people;
 mod m20261125_000004_workers;
 mod m20261126_000002_mandates;
 mod m20261126_000003_notifications;
+mod m20261126_000004_api;
 
 /// Any number that is nobody else's: one process migrates, the others wait for it.
 const LOCK: i64 = 4_701_188_203;
@@ -100,6 +101,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000004_workers::Migration),
             Box::new(m20261126_000002_mandates::Migration),
             Box::new(m20261126_000003_notifications::Migration),
+            Box::new(m20261126_000004_api::Migration),
         ]
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::command::Kind;
 use crate::domain::decline::Decline;
 use crate::domain::gateway::{Effect, Fault, Reply};
 use crate::domain::mandate::{Look, Mandate, MandateState, News, Step};
-use crate::domain::merchant::Reauthorize;
+use crate::domain::merchant::{Api, Reauthorize};
 use crate::domain::payment::{Payment, Phase};
 use crate::ports::gateway::Account;
 use crate::ports::mandates::{MandateWrite, RivalQuery};
@@ -121,6 +121,7 @@ impl Engine {
         let ask = Ask {
             account: &seller,
             sandbox: account.merchant.sandbox,
+            api: account.merchant.api,
             operation: effect.quota(),
             who: &who,
             traffic: Traffic::Notifications,
@@ -261,7 +262,7 @@ impl Engine {
             let before = mandate.clone();
             let write = MandateWrite::after(Some(&before), mandate, now);
             mandate = write.mandate().clone();
-            self.commit(again(payment, write, now)).await?;
+            self.commit(again(payment, merchant.api, write, now)).await?;
         }
         let before = mandate.clone();
         mandate.reopened_at = None;
@@ -316,9 +317,10 @@ fn waits(payment: &Payment, rule: Reauthorize, now: i64) -> bool {
 }
 
 /// The commit by which a payment is authorized again by itself.
-fn again(mut payment: Payment, mandate: MandateWrite, now: i64) -> Commit {
+fn again(mut payment: Payment, api: Api, mandate: MandateWrite, now: i64) -> Commit {
     let expected = payment.version;
     payment.reauthorize(now);
+    payment.begin_by(api);
     payment.version = expected + 1;
     payment.updated_at = now;
     let mut trail = Trail::default();

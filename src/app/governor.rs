@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::bucket::{Bucket, Quota};
 use crate::domain::command::Kind;
+use crate::domain::merchant::Api;
 
 pub use self::bucket::HOLD_MS;
 
@@ -49,6 +50,8 @@ pub struct Ask<'a> {
     pub account: &'a str,
     /// Whether that is the sandbox, whose quotas are smaller.
     pub sandbox: bool,
+    /// By which API: each meters by itself.
+    pub api: Api,
     /// The name of the effect.
     pub operation: &'static str,
     /// Who asks: the payment's id. By it a slot that was promised is found again.
@@ -109,7 +112,7 @@ impl Governor {
         if !learnt.buckets.contains_key(&key) {
             learnt.make_room(now);
         }
-        let quota = Quota::documented(ask.operation, ask.sandbox);
+        let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
         let bucket = learnt.buckets.entry(key).or_insert_with(|| Bucket::new(quota, now));
         bucket.throttled(who(ask), ask.traffic, retry_after_ms, workers, now)
     }
@@ -142,13 +145,24 @@ impl Learnt {
     }
 }
 
-/// A search reads authorizations: at Amazon that is the same operation.
 fn key(ask: &Ask<'_>) -> (String, &'static str) {
-    let operation = match ask.operation {
-        "find_authorization" => "read_authorization",
-        other => other,
-    };
-    (ask.account.to_owned(), operation)
+    (format!("{}/{}", ask.api.as_str(), ask.account), operation(ask))
+}
+
+/// A search reads authorizations: at Amazon that is the same operation. In v2 an authorization and
+/// its capture are one charge, and whether it is chargeable is read off a permission.
+fn operation(ask: &Ask<'_>) -> &'static str {
+    match (ask.api, ask.operation) {
+        (Api::Mws, "find_authorization") => "read_authorization",
+        (Api::V2, "find_authorization" | "read_capture" | "find_capture" | "read_refunds") => {
+            "read_authorization"
+        }
+        (Api::V2, "confirm" | "confirm_agreement" | "read_agreement") => "read_reference",
+        (Api::V2, "authorize_on_agreement") => "authorize",
+        (Api::V2, "set_agreement") => "set_details",
+        (Api::V2, "close_agreement") => "close_reference",
+        (Api::Mws | Api::V2, other) => other,
+    }
 }
 
 fn who(ask: &Ask<'_>) -> u64 {

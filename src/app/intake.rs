@@ -226,6 +226,7 @@ impl Engine {
                 let now = self.clock.now_ms();
                 let seller = account.merchant.seller_account();
                 let mut payment = Payment::open(sale.clone(), parsed.asker.clone(), seller, now);
+                payment.begin_by(account.merchant.api);
                 payment.personal = self.seal_personal(&payment.id(), personal);
                 self.claim_new(parsed, payment, None, account, fence(known, now)).await
             }
@@ -234,6 +235,7 @@ impl Engine {
                 let mut payment = before.clone();
                 let personal = self.seal_personal(&payment.id(), personal);
                 payment.reopen(sale.clone(), parsed.asker.clone(), personal, now);
+                payment.begin_by(account.merchant.api);
                 let fence = fence(known, now);
                 self.claim_new(parsed, payment, Some(before.version), account, fence).await
             }

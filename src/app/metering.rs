@@ -23,7 +23,7 @@ impl Course<'_> {
     /// Judges and takes. `None` means go on with `start`: it is committed.
     pub(super) async fn meter(&mut self) -> Result<Option<Next>, StoreError> {
         for _ in 0..RACES_MAX {
-            let Some(reference) = self.payment.reference.clone() else { break };
+            let Some(reference) = self.payment.charged().cloned() else { break };
             let seller = self.payment.seller_account.clone();
             let known = self.engine.mandates.mandate(&seller, &reference).await?;
             let fates = self.fates(known.as_ref()).await?;

@@ -14,6 +14,7 @@ use super::trail::Trail;
 use crate::domain::command::{Kind, Subject};
 use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
+use crate::domain::merchant::Api;
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
 use crate::ports::gateway::{Account, BuyerDetails, Exchange};
@@ -84,6 +85,7 @@ impl Engine {
             Some(account) => account,
             None => return Box::pin(self.settle_without_account(payment, now)).await,
         };
+        let account = by_api(account, payment.api);
         let mut course = Course {
             engine: self,
             account,
@@ -107,6 +109,16 @@ impl Engine {
     }
 }
 
+/// The account as it speaks to Amazon about this payment: by the API that the payment began with.
+pub(crate) fn by_api(account: Arc<Account>, api: Api) -> Arc<Account> {
+    if account.merchant.api == api {
+        return account;
+    }
+    let mut account = Arc::unwrap_or_clone(account);
+    account.merchant.api = api;
+    Arc::new(account)
+}
+
 enum End {
     Settle(Wait),
     Reject(RejectionCode, Vec<crate::domain::decline::FieldError>),
@@ -116,11 +128,8 @@ impl Course<'_> {
     async fn run_out(&mut self) -> Result<End, StoreError> {
         let merchant = &self.account.merchant;
         let now = self.engine.clock.now_ms();
-        if let Passage::WaitUntil(probe_at) =
-            self.engine.breaker.pass(&merchant.id, merchant.revision, now)
-        {
+        if let Passage::WaitUntil(_) = self.engine.breaker.pass(merchant, now) {
             self.run.rule = "account_tripped";
-            let _ = probe_at;
             return Ok(End::Settle(Wait::Credentials));
         }
         if !merchant.enabled && self.lies_unbegun() {
@@ -149,6 +158,13 @@ impl Course<'_> {
                     None
                 }
                 Some(Next::Meter) => Box::pin(self.meter()).await?,
+                Some(Next::Adopt) => {
+                    let taken = self.reference_taken().await?;
+                    if taken.is_none() {
+                        self.checkpoint().await?;
+                    }
+                    taken
+                }
                 Some(Next::Settle(wait)) => return Ok(End::Settle(wait)),
                 Some(Next::Reject(code, errors)) => return Ok(End::Reject(code, errors)),
             };
@@ -193,7 +209,10 @@ impl Course<'_> {
     }
 
     async fn reference_taken(&self) -> Result<Option<Next>, StoreError> {
-        let Some(reference) = &self.payment.reference else { return Ok(None) };
+        let Some(reference) = self.payment.charged() else { return Ok(None) };
+        if reference.is_recurring() {
+            return Ok(None);
+        }
         let owner =
             self.engine.store.reference_owner(&self.payment.seller_account, reference).await?;
         Ok(owner.filter(|owner| *owner != self.payment.id()).map(|_| {
@@ -238,6 +257,7 @@ impl Course<'_> {
         let ask = Ask {
             account: &account,
             sandbox: self.account.merchant.sandbox,
+            api: self.account.merchant.api,
             operation: effect.quota(),
             who: &who,
             traffic: Traffic::of(self.payment.key.subject.kind()),
@@ -270,7 +290,7 @@ impl Course<'_> {
             Err(Fault::Credentials { .. } | Fault::NotSent | Fault::Unknown) => {}
             Ok(_) | Err(_) => {
                 if self.payment.effort.refused_since.take().is_some()
-                    | engine.breaker.heal(&self.account.merchant.id)
+                    | engine.breaker.heal(&self.account.merchant)
                 {
                     engine.metrics.refused(self.account.merchant.id.as_str(), false);
                     engine.wake_account(&self.account.merchant.id).await;
@@ -282,7 +302,8 @@ impl Course<'_> {
     }
 
     /// The call itself; beside the authorization the buyer's details are read, because nothing
-    /// that moves money depends on them.
+    /// that moves money depends on them. A completed session tells them no more: its permission
+    /// does, beside the look at what was authorized.
     async fn exchange(&mut self, effect: &Effect) -> Exchange {
         let gateway = &self.engine.gateway;
         if !self.wants_details(effect) {
@@ -315,11 +336,12 @@ impl Course<'_> {
         let payment = &self.payment;
         let beside = match effect {
             Effect::Authorize(_) => true,
+            Effect::ReadAuthorization(_) => payment.permission.is_some(),
             Effect::ReadReference(_) => !payment.initial_charge && payment.phase == Phase::Metering,
             Effect::SetDetails(_)
             | Effect::Confirm(_)
+            | Effect::Complete(_)
             | Effect::FindAuthorization { .. }
-            | Effect::ReadAuthorization(_)
             | Effect::Capture(_)
             | Effect::ReadCapture(_)
             | Effect::CloseAuthorization(_)
@@ -339,7 +361,7 @@ impl Engine {
 
     /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment.
     async fn read_details(&self, account: &Account, payment: &Payment) -> Option<BuyerDetails> {
-        let reference = payment.reference.as_ref()?;
+        let reference = payment.charged()?;
         let token = self.consent_token(payment);
         match self.gateway.buyer(account, reference, token.as_ref()).await {
             Ok(details) => Some(details),
@@ -358,6 +380,7 @@ impl Trail {
         let result = match &exchange.reply {
             Ok(_) => json!("answered"),
             Err(Fault::Refused { code } | Fault::Unavailable { code }) => json!(code),
+            Err(Fault::Declined { reason }) => json!(reason),
             Err(Fault::Credentials { code }) => json!(code),
             Err(fault) => json!(fault.name()),
         };

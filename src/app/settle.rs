@@ -103,7 +103,7 @@ impl Engine {
                     now + 15_000
                 } else {
                     self.metrics.refused(merchant.id.as_str(), true);
-                    self.breaker.trip(&merchant.id, merchant.revision, now)
+                    self.breaker.trip(merchant, now)
                 };
                 let budget = self.policy.budget_ms(payment.key.subject.kind());
                 if now - since > budget {
@@ -270,7 +270,7 @@ impl Engine {
 fn to_be_mended(payment: &Payment, account: &Account, now: i64) -> Option<LookAt> {
     let suspended = payment.declined_soft()
         && payment.decline.as_ref().is_some_and(Decline::asks_for_another_method);
-    let reference = payment.reference.clone().filter(|_| suspended)?;
+    let reference = payment.charged().cloned().filter(|_| suspended)?;
     let watched = match reference.kind() {
         ReferenceKind::Recurring => true,
         ReferenceKind::OneTime => account.merchant.reauthorize.enabled && payment.owns_reference,

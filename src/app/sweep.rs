@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::engine::{DEAD_AFTER_MS, Engine};
-use super::process::Claimed;
+use super::process::{Claimed, by_api};
 use crate::domain::payment::decide::Run;
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase};
 use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
@@ -212,11 +212,15 @@ impl Engine {
     async fn close_reference(&self, mut payment: Payment, now: i64) -> Result<(), StoreError> {
         use crate::domain::gateway::{Effect, Fault};
         let expected = payment.version;
-        let Some(reference) = payment.reference.clone() else { return Ok(()) };
+        let Some(reference) = payment.charged().cloned() else { return Ok(()) };
         let Some(account) = self.accounts.account(&payment.key.mid).await? else { return Ok(()) };
+        let account = by_api(account, payment.api);
         let reply = self.gateway.call(&account, &Effect::CloseReference(reference)).await.reply;
         let again = match reply {
-            Ok(_) | Err(Fault::Refused { .. } | Fault::Unexpected { .. }) => None,
+            Ok(_)
+            | Err(Fault::Refused { .. } | Fault::Declined { .. } | Fault::Unexpected { .. }) => {
+                None
+            }
             Err(_) if payment.phase == Phase::Paid => Some(now + 600_000),
             Err(_) => Some(now + 60_000),
         };

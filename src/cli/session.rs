@@ -12,7 +12,7 @@ use crate::app::engine::Engine;
 use crate::config::flags::AllFlags;
 use crate::config::{Config, Flags, Mistake, Need, Sources};
 use crate::ports::clock::Clock;
-use crate::ports::gateway::Gateway;
+use crate::ports::gateway::{Gateway, KeyExchange};
 use crate::ports::store::{AuditEntry, Commit};
 use crate::ports::vault::Vault;
 use crate::telemetry::{self, Telemetry};
@@ -102,6 +102,15 @@ impl Session {
     /// No client can be made.
     pub(crate) fn gateway(&self) -> Result<Arc<dyn Gateway>, Failure> {
         wiring::gateway(&self.config, &self.clock)
+            .map_err(|error| Failure::because("the client of Amazon", &*error))
+    }
+
+    /// Amazon's exchange of keys.
+    ///
+    /// # Errors
+    /// No client can be made.
+    pub(crate) fn key_exchange(&self) -> Result<Arc<dyn KeyExchange>, Failure> {
+        wiring::key_exchange(&self.config, &self.clock)
             .map_err(|error| Failure::because("the client of Amazon", &*error))
     }
 

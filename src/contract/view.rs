@@ -48,6 +48,7 @@ pub const fn status(payment: &Payment) -> &'static str {
         | Phase::SettingDetails
         | Phase::Confirming
         | Phase::Metering
+        | Phase::Completing
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending

@@ -161,15 +161,16 @@ impl Decline {
             .because("AmazonRejected")
     }
 
-    /// Amazon failed inside, more often than it is worth asking again.
+    /// Amazon failed inside, more often than it is worth asking again; `amazon_reason` is Amazon's
+    /// word for it.
     #[must_use]
-    pub fn processing_failure() -> Self {
+    pub fn processing_failure(amazon_reason: &str) -> Self {
         Self::of("ProcessingFailure", Softness::Soft, BuyerAction::None, true)
             .told(
                 "Amazon could not process the payment just now. Please try again later.",
                 "Send the order again later.",
             )
-            .because("ProcessingFailure")
+            .because(amazon_reason)
     }
 
     /// No decision in time.

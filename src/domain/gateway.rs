@@ -9,8 +9,10 @@ use super::money::Money;
 pub enum Effect {
     /// Fix the total and the seller's attributes of a reference in Draft.
     SetDetails(SetDetails),
-    /// Open the reference.
+    /// Open the reference; where the buyer opened it at Amazon, make sure that it is.
     Confirm(ReferenceId),
+    /// Complete a checkout session: what its intent says happens. Moves money.
+    Complete(Complete),
     /// Authorize, perhaps capture in the same call. Moves money.
     Authorize(Authorize),
     /// Read the reference.
@@ -39,7 +41,7 @@ impl Effect {
     #[must_use]
     pub const fn moves_money(&self) -> bool {
         match self {
-            Effect::Authorize(_) | Effect::Capture(_) => true,
+            Effect::Complete(_) | Effect::Authorize(_) | Effect::Capture(_) => true,
             Effect::SetDetails(_)
             | Effect::Confirm(_)
             | Effect::ReadReference(_)
@@ -62,6 +64,7 @@ impl Effect {
             Effect::CloseReference(id) if id.is_recurring() => "close_agreement",
             Effect::SetDetails(_)
             | Effect::Confirm(_)
+            | Effect::Complete(_)
             | Effect::Authorize(_)
             | Effect::ReadReference(_)
             | Effect::FindAuthorization { .. }
@@ -79,6 +82,7 @@ impl Effect {
         match self {
             Effect::SetDetails(_) => "set_details",
             Effect::Confirm(_) => "confirm",
+            Effect::Complete(_) => "complete",
             Effect::Authorize(_) => "authorize",
             Effect::ReadReference(_) => "read_reference",
             Effect::FindAuthorization { .. } => "find_authorization",
@@ -104,6 +108,15 @@ pub struct SetDetails {
     pub store_name: Option<String>,
     /// Custom information.
     pub custom_information: Option<String>,
+}
+
+/// The end of a checkout. It bears no key: a session is completed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complete {
+    /// Which session.
+    pub session: ReferenceId,
+    /// What the buyer agreed to; Amazon refuses any other amount.
+    pub total: Money,
 }
 
 /// The money call of an epoch: every parameter frozen by the intent.
@@ -169,10 +182,21 @@ pub enum ReferenceState {
     Other,
 }
 
+/// What completing a checkout session does, as its maker said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Nothing but to open what may be charged then.
+    Confirm,
+    /// Authorizes its amount.
+    Authorize,
+    /// Authorizes and captures its amount.
+    Capture,
+}
+
 /// A reference as Amazon shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceView {
-    /// Its state.
+    /// Its state; a checkout session is in Draft until it is completed.
     pub state: ReferenceState,
     /// Amazon's reason for the state.
     pub reason: Option<String>,
@@ -180,8 +204,20 @@ pub struct ReferenceView {
     pub total: Option<Money>,
     /// What keeps it from being confirmed.
     pub constraints: Vec<String>,
-    /// Its authorizations.
+    /// Its authorizations, as far as Amazon lists them.
     pub authorizations: Vec<AuthorizationId>,
+    /// Whether Amazon lists them all: where it does not, an absence proves nothing.
+    pub lists_all: bool,
+    /// How much may be authorized on it in all, where Amazon tells that instead of its total.
+    pub limit: Option<Money>,
+    /// How much of the limit is left.
+    pub balance: Option<Money>,
+    /// Of a checkout session: what completing it does.
+    pub intent: Option<Intent>,
+    /// Of a completed checkout session: the reference that is charged in its stead.
+    pub permission: Option<ReferenceId>,
+    /// What Amazon shows as the CRM's id of what is paid.
+    pub seller_order_id: Option<String>,
     /// Whether strong customer authentication is still asked for.
     pub authentication_required: bool,
     /// Of an agreement: whether the buyer consented to later charges, where Amazon says so.
@@ -199,6 +235,30 @@ pub struct Month {
     pub begins: i64,
     /// When the next one begins, in milliseconds since the epoch.
     pub ends: i64,
+}
+
+impl ReferenceView {
+    /// A reference of which nothing is known but its state, and that Amazon lists all that is
+    /// authorized on it.
+    #[must_use]
+    pub const fn in_state(state: ReferenceState) -> Self {
+        Self {
+            state,
+            reason: None,
+            total: None,
+            constraints: Vec::new(),
+            authorizations: Vec::new(),
+            lists_all: true,
+            limit: None,
+            balance: None,
+            intent: None,
+            permission: None,
+            seller_order_id: None,
+            authentication_required: false,
+            consent: None,
+            month: None,
+        }
+    }
 }
 
 /// State of an authorization.
@@ -300,6 +360,11 @@ pub enum Fault {
         /// Amazon's code.
         code: String,
     },
+    /// Amazon's verdict on a call that moves money: no, and nothing moved.
+    Declined {
+        /// Amazon's reason.
+        reason: String,
+    },
     /// Amazon's business answer: no.
     Refused {
         /// Amazon's code.
@@ -321,6 +386,7 @@ impl Fault {
             Fault::Throttled { .. }
             | Fault::NotSent
             | Fault::Credentials { .. }
+            | Fault::Declined { .. }
             | Fault::Refused { .. } => false,
         }
     }
@@ -334,6 +400,7 @@ impl Fault {
             Fault::Unavailable { .. } => "unavailable",
             Fault::Unknown => "unknown",
             Fault::Credentials { .. } => "credentials",
+            Fault::Declined { .. } => "declined",
             Fault::Refused { .. } => "refused",
             Fault::Unexpected { .. } => "unexpected",
         }

@@ -78,6 +78,25 @@ impl Api {
         }
     }
 
+    /// Whether a reference comes to us opened by the buyer, or in Draft, to be set and confirmed.
+    #[must_use]
+    pub const fn references_come_open(self) -> bool {
+        match self {
+            Api::Mws => false,
+            Api::V2 => true,
+        }
+    }
+
+    /// By which API something goes on that was begun by this one, for an account that speaks
+    /// `now`: what MWS made is known to both, what v2 made to v2 alone.
+    #[must_use]
+    pub const fn goes_on_by(self, now: Api) -> Api {
+        match self {
+            Api::Mws => now,
+            Api::V2 => Api::V2,
+        }
+    }
+
     /// Reads [`Api::as_str`] back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -143,6 +143,18 @@ impl Money {
         Ok(Self { minor: number(whole) * scale + cents, currency })
     }
 
+    /// The most that Amazon authorizes on a total, where the buyer agreed to that: 15 % more, and at
+    /// most 75.00 (8,400 yen).
+    #[must_use]
+    pub fn with_allowance(self) -> Self {
+        let most = match self.currency.digits() {
+            0 => 8_400,
+            _ => 7_500,
+        };
+        let more = self.minor.saturating_mul(15).saturating_add(50) / 100;
+        Self { minor: self.minor.saturating_add(more.min(most)), currency: self.currency }
+    }
+
     /// The amount in minor units.
     #[must_use]
     pub const fn minor(self) -> i64 {

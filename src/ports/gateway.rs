@@ -122,3 +122,19 @@ pub trait Gateway: Send + Sync {
     /// A harmless signed call that says whether the credentials work.
     async fn probe(&self, account: &Account) -> Result<(), Fault>;
 }
+
+/// Amazon's exchange of MWS keys for a key of API v2.
+#[async_trait]
+pub trait KeyExchange: Send + Sync {
+    /// The private half of a new key pair, PEM; none where there is no chance to be had. Takes a
+    /// second or two.
+    async fn generate(&self) -> Option<SecretString>;
+
+    /// Gives Amazon the public half of `private_key` under the account's MWS keys; the id under
+    /// which Amazon knows it. The same key again is harmless.
+    async fn exchange(
+        &self,
+        account: &Account,
+        private_key: &SecretString,
+    ) -> Result<String, Fault>;
+}

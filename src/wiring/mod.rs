@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::adapters::amazon::mws::{MwsGateway, MwsOptions};
 use crate::adapters::amazon::sns::SnsVerifier;
+use crate::adapters::amazon::v2::{self, V2Gateway, V2Options};
+use crate::adapters::amazon::{AmazonGateway, AmazonOptions};
 use crate::adapters::amazon_time;
 use crate::adapters::embedded::Embedded;
 use crate::adapters::rabbitmq::RabbitMq;
@@ -22,7 +23,7 @@ use crate::adapters::vault::MasterVault;
 use crate::config::{self, Config};
 use crate::ports::broker::Broker;
 use crate::ports::clock::Clock;
-use crate::ports::gateway::Gateway;
+use crate::ports::gateway::{Gateway, KeyExchange};
 use crate::ports::notifications::Verifier;
 use crate::ports::vault::Vault;
 
@@ -52,8 +53,9 @@ pub fn vault(config: &Config, clock: &Arc<dyn Clock>) -> Option<Arc<dyn Vault>> 
 /// # Errors
 /// No client can be made.
 pub fn gateway(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Gateway>, Trouble> {
-    let gateway = MwsGateway::new(MwsOptions {
-        endpoint_override: config.gateway.mws.clone(),
+    let gateway = AmazonGateway::new(AmazonOptions {
+        mws_override: config.gateway.mws.clone(),
+        v2_override: config.gateway.v2.clone(),
         profile_override: config.gateway.profile.clone(),
         timeout: config.gateway.timeout,
         clock: Arc::clone(clock),
@@ -68,6 +70,28 @@ pub fn gateway(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Gatewa
 pub fn verifier(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Verifier>, Trouble> {
     let hosts = &config.http.ipn_cert_hosts;
     Ok(Arc::new(SnsVerifier::new(hosts, Arc::clone(clock))?))
+}
+
+/// Amazon's exchange of keys, or what stands in for it.
+///
+/// # Errors
+/// No client can be made.
+pub fn key_exchange(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn KeyExchange>, Trouble> {
+    let exchange = V2Gateway::new(V2Options {
+        endpoint_override: config.gateway.v2.clone(),
+        timeout: config.gateway.timeout,
+        clock: Arc::clone(clock),
+    })?;
+    Ok(Arc::new(exchange))
+}
+
+/// Whether a text is a private key that API v2 can be signed with.
+#[must_use]
+pub fn is_private_key(pem: &str) -> bool {
+    v2::is_private_key(pem)
 }
 
 /// The time at Amazon, or at what stands in for it.

@@ -56,7 +56,7 @@ async fn main() {
     println!("chaos: seed {seed}, {orders} orders");
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
 
-    let combination = Combination { broker: Broker::RabbitMq, store: Store::Postgres };
+    let combination = Combination::of(Broker::RabbitMq, Store::Postgres);
     let mut app = App::builder(combination)
         .env("PROCESSING_FAILURE_WAIT", 2)
         .env("PENDING_POLL_FIRST", 1)

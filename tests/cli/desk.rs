@@ -11,7 +11,7 @@ on_every_store!(what_lies_still_is_redriven_or_given_up, nothing_is_given_up_whi
 const KNOWN_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 async fn start(store: Store, budget: &str) -> App {
-    let builder = App::builder(Combination { broker: Broker::Embedded, store });
+    let builder = App::builder(Combination::of(Broker::Embedded, store));
     let builder = builder.env("RETRY_BUDGET_CHECKOUT", budget).env("CRM_WAIT", 1);
     Box::pin(builder.start()).await
 }

@@ -122,7 +122,7 @@ fn a_client_s_secrets_are_printed_once_and_fit_into_a_lander_s_form() {
 
 #[tokio::test]
 async fn running_roles_learn_of_a_new_mid_and_of_a_revoked_client() {
-    let app = App::start(Combination { broker: Broker::Embedded, store: Store::Sqlite }).await;
+    let app = App::start(Combination::of(Broker::Embedded, Store::Sqlite)).await;
     app.cli_done(&["mid", "test", MID]);
     app.add_mid(&merchant("mid-2")).await;
     let reference = app.sim.order_reference(&merchant_id("mid-2"), Value::Null).await;
@@ -141,7 +141,7 @@ async fn running_roles_learn_of_a_new_mid_and_of_a_revoked_client() {
 
 #[tokio::test]
 async fn keys_that_amazon_refuses_are_told_in_words() {
-    let app = App::start(Combination { broker: Broker::Embedded, store: Store::Sqlite }).await;
+    let app = App::start(Combination::of(Broker::Embedded, Store::Sqlite)).await;
     let rotate = ["mid", "rotate", MID, "--file", "-"];
     app.cli_done_with(&rotate, r#"{"secretKey":"not this one"}"#);
     let tested = app.cli(&["mid", "test", MID], "");

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::support::app::{merchant_id, order};
 use crate::support::{App, Broker, Combination, Store, eventually};
 
-const HERE: Combination = Combination { broker: Broker::Embedded, store: Store::Sqlite };
+const HERE: Combination = Combination::of(Broker::Embedded, Store::Sqlite);
 
 type Seen = Arc<Mutex<Vec<(String, String, usize)>>>;
 

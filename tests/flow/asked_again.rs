@@ -6,16 +6,15 @@ use serde_json::{Value, json};
 use crate::mws;
 use crate::support::app::{MID, merchant, merchant_id, order};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, on_every_combination};
+use crate::support::{App, Combination, on_every_api, on_every_combination};
 use crate::world::{
     accepted, ask, assert_names, captured, conflict, dead_letter, moved, news, of_order, story,
     told, verdict,
 };
 
+on_every_api!(what_is_paid_stays_as_it_is, a_reference_belongs_to_one_payment);
 on_every_combination!(
-    what_is_paid_stays_as_it_is,
     a_payment_in_hand_is_joined,
-    a_reference_belongs_to_one_payment,
     a_reference_that_is_open_already_is_taken_as_it_is,
 );
 
@@ -36,7 +35,7 @@ async fn what_is_paid_stays_as_it_is(combination: Combination) {
     conflict(&app, "3", &with(&body, "amazonOrderId", &other.id), "amazonOrderId").await;
     // The same number in other digits is no other amount.
     assert_eq!(verdict(&app, "4", &with(&body, "amount", "29.95")).await, paid);
-    let whole = app.reference(Value::Null).await;
+    let whole = app.reference_of("30.00", Value::Null).await;
     let paid_whole = verdict(&app, "5", &with(&order("o-2", &whole), "amount", "30")).await;
     assert_eq!(paid_whole["data"]["amount"], "30.00");
     let again = verdict(&app, "6", &with(&order("o-2", &whole), "amount", "30.0")).await;

@@ -21,4 +21,5 @@ mod processes;
 mod readings;
 mod sales;
 mod upsells;
+mod v2;
 mod world;

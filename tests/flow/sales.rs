@@ -5,10 +5,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{MID, order};
-use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::support::{App, Combination, eventually, on_every_api};
 use crate::world::{ask, captured, moved, of_order, told, verdict};
 
-on_every_combination!(
+on_every_api!(
     an_order_over_the_api_is_paid,
     every_encoding_of_the_crm_is_paid,
     the_feed_is_read_on_from_a_cursor,
@@ -122,7 +122,7 @@ async fn every_encoding_of_the_crm_is_paid(combination: Combination) {
     let app = App::start(combination).await;
     for (number, encoding) in ["form", "multipart", "query", "get", "json"].iter().enumerate() {
         let order_id = format!("o-{encoding}");
-        let reference = app.reference(Value::Null).await;
+        let reference = app.reference_of("24.99", Value::Null).await;
         let fields = lander(&app, &order_id, &reference);
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
         // With and without the slash.
@@ -166,7 +166,7 @@ async fn every_encoding_of_the_crm_is_paid(combination: Combination) {
 }
 
 async fn a_crm_that_does_not_wait_asks_later(app: &App) {
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("24.99", Value::Null).await;
     let fields = lander(app, "o-async", &reference);
     let mut fields: Vec<(&str, &str)> =
         fields.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();

@@ -7,16 +7,17 @@ use crate::mws;
 use crate::support::app::{MID, merchant, order as support_order, upsell};
 use crate::support::sim::Reference;
 use crate::support::{
-    App, Broker, Combination, Store, eventually, on_every_broker, on_every_combination,
+    App, Broker, Combination, Store, eventually, on_every_api, on_every_broker,
+    on_every_combination,
 };
 use crate::world::{accepted, assert_decline, assert_names, captured, verdict};
 
-on_every_combination!(
+on_every_api!(
     an_upsell_is_charged_on_the_reference_it_names,
     an_upsell_waits_for_its_order,
     an_upsell_of_a_lander_finds_its_order,
-    an_upsell_finds_a_reference_at_rest_open_or_closed,
 );
+on_every_combination!(an_upsell_finds_a_reference_at_rest_open_or_closed,);
 // A minute of waiting each: the store has no part in it.
 on_every_broker!(an_upsell_of_nothing_is_rejected);
 
@@ -29,7 +30,7 @@ fn order(order_id: &str, reference: &Reference) -> Value {
 
 async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination) {
     let app = App::start(combination).await;
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("200.00", Value::Null).await;
     verdict(&app, "o", &order("o-1", &reference)).await;
     let left_out = verdict(&app, "u1", &upsell("o-1", "u-1")).await;
     assert_eq!(left_out["data"]["status"], "paid", "{left_out}");
@@ -44,7 +45,7 @@ async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination
     // The same again: the same answer.
     assert_eq!(verdict(&app, "u2 again", &body).await, equal);
 
-    let own = app.reference(Value::Null).await;
+    let own = app.reference_of("5.00", Value::Null).await;
     let mut body = upsell("o-1", "u-3");
     body["amazonOrderId"] = json!(own.id);
     body["amazonAddressConsent"] = json!(own.token);
@@ -69,7 +70,7 @@ async fn an_upsell_is_charged_on_the_reference_it_names(combination: Combination
 
 async fn an_upsell_waits_for_its_order(combination: Combination) {
     let app = App::start(combination).await;
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("200.00", Value::Null).await;
     // Before its order, with and without the reference.
     accepted(&app, "u1", &upsell("o-1", "u-1")).await;
     let mut body = upsell("o-1", "u-2");
@@ -91,13 +92,13 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
     for (order_id, reason, kind, again) in
         [("o-2", "AmazonRejected", "hard", false), ("o-3", "InvalidPaymentMethod", "soft", true)]
     {
-        let reference = app.reference(json!([reason])).await;
+        let reference = app.reference_of("200.00", json!([reason])).await;
         verdict(&app, order_id, &order(order_id, &reference)).await;
         let declined = verdict(&app, &format!("{order_id}u"), &upsell(order_id, "u")).await;
         assert_decline(&declined, "OrderNotPaid", kind, "none", again);
         assert!(captured(&app, &reference.id).await.is_empty());
         // Its own consent needs no paid order.
-        let own = app.reference(Value::Null).await;
+        let own = app.reference_of("4.00", Value::Null).await;
         let mut body = upsell(order_id, "own");
         body["amazonOrderId"] = json!(own.id);
         let paid = verdict(&app, &format!("{order_id}own"), &body).await;
@@ -105,7 +106,7 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
         assert_eq!(captured(&app, &own.id).await, ["4.00"]);
     }
     // The order is mended, and so is the upsell.
-    let reference = app.reference(json!(["InvalidPaymentMethod"])).await;
+    let reference = app.reference_of("200.00", json!(["InvalidPaymentMethod"])).await;
     verdict(&app, "4a", &order("o-4", &reference)).await;
     verdict(&app, "4u", &upsell("o-4", "u")).await;
     app.sim.mend_payment_method(&reference.id).await;
@@ -118,7 +119,7 @@ async fn an_upsell_waits_for_its_order(combination: Combination) {
 /// The vendor's lander sends no Amazon field on an upsell, and a product for its id.
 async fn an_upsell_of_a_lander_finds_its_order(combination: Combination) {
     let app = App::start(combination).await;
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("200.00", Value::Null).await;
     verdict(&app, "o", &order("o-1", &reference)).await;
     let fields = [
         ("orderId", "o-1"),
@@ -139,7 +140,7 @@ async fn an_upsell_of_a_lander_finds_its_order(combination: Combination) {
     let again = app.crm("/upsale/import", &fields).await;
     assert_eq!(again["message"]["merchantTxnId"], answer["message"]["merchantTxnId"], "{again}");
     assert_eq!(captured(&app, &reference.id).await, ["200.00", "7.50"]);
-    let declined = app.reference(json!(["AmazonRejected"])).await;
+    let declined = app.reference_of("200.00", json!(["AmazonRejected"])).await;
     verdict(&app, "o2", &order("o-2", &declined)).await;
     let fields = [("orderId", "o-2"), ("productId", "42"), ("productPrice", "3.00")];
     let refused = app.crm("/upsale/import/", &fields).await;
@@ -149,7 +150,7 @@ async fn an_upsell_of_a_lander_finds_its_order(combination: Combination) {
 
 /// Its order may be in the lane behind it, for a minute.
 async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
-    let app = App::start(Combination { broker, store: Store::Sqlite }).await;
+    let app = App::start(Combination::of(broker, Store::Sqlite)).await;
     // With one MID alone there would be nothing to ask.
     app.add_mid(&merchant("mid-2")).await;
     accepted(&app, "u1", &upsell("nothing", "u-1")).await;
@@ -172,7 +173,7 @@ async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
     }
     // Rejected is a message, never a payment: with its order there it is judged afresh.
     assert_eq!(app.api.get(&format!("/v1/upsells/{MID}/nothing/u-1")).await.status, 404);
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("200.00", Value::Null).await;
     verdict(&app, "o", &order("nothing", &reference)).await;
     let paid = verdict(&app, "u2", &upsell("nothing", "u-1")).await;
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
@@ -180,7 +181,7 @@ async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
 
 async fn an_upsell_finds_a_reference_at_rest_open_or_closed(combination: Combination) {
     let app = App::builder(combination).env("REFERENCE_OPEN_FOR", 2).start().await;
-    let reference = app.reference(Value::Null).await;
+    let reference = app.reference_of("200.00", Value::Null).await;
     let mut body = order("rest", &reference);
     body["capture"] = json!("manual");
     assert_eq!(verdict(&app, "r", &body).await["data"]["status"], "authorized");
@@ -189,9 +190,9 @@ async fn an_upsell_finds_a_reference_at_rest_open_or_closed(combination: Combina
     assert_eq!(captured(&app, &reference.id).await, ["4.00"]);
 
     // By the program itself once its time is over, and by somebody in Seller Central.
-    let by_itself = app.reference(Value::Null).await;
+    let by_itself = app.reference_of("200.00", Value::Null).await;
     verdict(&app, "o1", &order("o-1", &by_itself)).await;
-    let by_hand = app.reference(Value::Null).await;
+    let by_hand = app.reference_of("200.00", Value::Null).await;
     verdict(&app, "o2", &order("o-2", &by_hand)).await;
     app.sim.play(&format!("/objects/{}/close", by_hand.id), &json!({})).await;
     eventually("the end of the reference", async || {

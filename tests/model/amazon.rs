@@ -95,6 +95,7 @@ impl Amazon {
                 reference.view.state = ReferenceState::Open;
                 Ok(Answer::Done)
             }
+            Effect::Complete(_) => refuse("ResourceNotFound"),
             Effect::Authorize(call) => self.authorize(&mut books, call),
             Effect::ReadReference(id) => Ok(Answer::Reference(books.reference(id).view.clone())),
             Effect::FindAuthorization { ids, key } => {
@@ -203,16 +204,7 @@ impl Amazon {
 impl Books {
     fn reference(&mut self, id: &ReferenceId) -> &mut Reference {
         self.references.entry(id.clone()).or_insert_with(|| Reference {
-            view: ReferenceView {
-                state: ReferenceState::Draft,
-                reason: None,
-                total: None,
-                constraints: Vec::new(),
-                authorizations: Vec::new(),
-                authentication_required: false,
-                consent: None,
-                month: None,
-            },
+            view: ReferenceView::in_state(ReferenceState::Draft),
             mended: false,
         })
     }

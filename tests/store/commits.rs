@@ -3,6 +3,7 @@
 use amazon_pay_worker::domain::command::{AuthorizationMode, CaptureMode, Texts};
 use amazon_pay_worker::domain::decline::{Decline, FieldError, RejectionCode};
 use amazon_pay_worker::domain::ids::{AuthorizationId, CaptureId};
+use amazon_pay_worker::domain::merchant::Api;
 use amazon_pay_worker::domain::money::{Currency, Money};
 use amazon_pay_worker::domain::payment::admission::Seen;
 use amazon_pay_worker::domain::payment::{
@@ -50,6 +51,8 @@ fn full() -> Payment {
         reauthorized: 1,
         declined_at: Some(NOW),
         reference: Some(reference("S01-before")),
+        permission: None,
+        api: Api::V2,
         amount: Money::from_minor(2000, Currency::JPY),
         capture: CaptureMode::Manual,
         authorization: AuthorizationMode::Async,

@@ -13,10 +13,11 @@ use tempfile::TempDir;
 use super::amqp::Queues;
 use super::eventually;
 use super::http::{Reply, Server};
-use super::matrix::{Broker, Combination, Store};
+use super::matrix::{Api, Broker, Combination, Store};
 use super::process::{Env, Process, free_port, program};
 use super::services::{self, AmqpEnv, PostgresEnv};
 use super::sim::{Reference, Simulator};
+use super::v2;
 
 /// The MID that every `App` begins with.
 pub(crate) const MID: &str = "mid-1";
@@ -141,7 +142,10 @@ impl App {
             combination,
             processes: vec!["ingest,worker,relay".to_owned()],
             env: Vec::new(),
-            mid: merchant(MID),
+            mid: match combination.api {
+                Api::Mws => merchant(MID),
+                Api::V2 => merchant_by_v2(MID),
+            },
         }
     }
 
@@ -247,6 +251,8 @@ impl App {
     /// Makes the MID's seller known to the simulator, then adds the MID.
     pub(crate) async fn add_mid(&self, mid: &Value) {
         let mut seller = json!({});
+        // The seller has keys of MWS, whether the MID uses them or not.
+        let usual = merchant(mid["id"].as_str().unwrap_or(MID));
         for name in [
             "merchantId",
             "accessKey",
@@ -254,11 +260,16 @@ impl App {
             "mwsAuthToken",
             "clientId",
             "clientSecret",
+            "publicKeyId",
+            "storeId",
             "region",
         ] {
-            if let Some(value) = mid.get(name) {
+            if let Some(value) = mid.get(name).or_else(|| usual.get(name)) {
                 seller[name] = value.clone();
             }
+        }
+        if mid.get("publicKeyId").is_some() {
+            seller["publicKey"] = json!(v2::PUBLIC_KEY);
         }
         self.sim.play("/sellers", &seller).await;
         self.cli_done_with(&["mid", "add", "--file", "-"], &mid.to_string());
@@ -277,9 +288,29 @@ impl App {
 
     // --- orders ---
 
-    /// A Draft reference at the first MID's seller; see [`Simulator::order_reference`].
+    /// What the buyer leaves for an order of 29.95 at the first MID's seller: a Draft reference
+    /// ([`Simulator::order_reference`]), or a checkout session that he approved.
     pub(crate) async fn reference(&self, plan: Value) -> Reference {
-        self.sim.order_reference(&merchant_id(MID), plan).await
+        self.reference_of("29.95", plan).await
+    }
+
+    /// The same for an order of this amount.
+    pub(crate) async fn reference_of(&self, amount: &str, plan: Value) -> Reference {
+        match self.combination.api {
+            Api::Mws => self.sim.order_reference(&merchant_id(MID), plan).await,
+            Api::V2 => self.session("Confirm", amount, plan).await,
+        }
+    }
+
+    /// An approved checkout session of the first MID, with this intent and amount.
+    pub(crate) async fn session(&self, intent: &str, amount: &str, plan: Value) -> Reference {
+        let details = json!({
+            "paymentIntent": intent,
+            "chargeAmount": { "amount": amount, "currencyCode": "USD" },
+            "allowOvercharge": true,
+        });
+        let asked = json!({ "storeId": store_id(MID), "paymentDetails": details });
+        self.sim.checkout_session(&public_key_id(MID), &asked, plan).await
     }
 
     /// A CRM call as a lander makes it: a form with the client's login.
@@ -360,6 +391,28 @@ pub(crate) fn merchant(mid: &str) -> Value {
         "clientId": format!("amzn1.application-oa2-client.{seller}"),
         "clientSecret": format!("client-secret-of-{seller}"),
     })
+}
+
+/// The same seller's MID by API v2; it has no keys of MWS.
+pub(crate) fn merchant_by_v2(mid: &str) -> Value {
+    let mut by_v2 = merchant(mid);
+    let fields = by_v2.as_object_mut().unwrap();
+    for of_mws in ["accessKey", "secretKey"] {
+        fields.remove(of_mws);
+    }
+    by_v2["api"] = json!("v2");
+    by_v2["publicKeyId"] = json!(public_key_id(mid));
+    by_v2["privateKey"] = json!(v2::PRIVATE_KEY);
+    by_v2["storeId"] = json!(store_id(mid));
+    by_v2
+}
+
+fn public_key_id(mid: &str) -> String {
+    format!("SANDBOX-{}", merchant_id(mid))
+}
+
+fn store_id(mid: &str) -> String {
+    format!("amzn1.application-oa2-client.{}", merchant_id(mid))
 }
 
 /// An `order.import` for the first MID: 29.95 USD on that reference.

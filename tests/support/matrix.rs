@@ -18,11 +18,30 @@ pub(crate) enum Store {
     Postgres,
 }
 
+/// Which of Amazon's APIs the MIDs speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    Mws,
+    V2,
+}
+
 /// One cell of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Combination {
     pub(crate) broker: Broker,
     pub(crate) store: Store,
+    pub(crate) api: Api,
+}
+
+impl Combination {
+    /// By MWS.
+    pub(crate) const fn of(broker: Broker, store: Store) -> Self {
+        Self { broker, store, api: Api::Mws }
+    }
+
+    pub(crate) const fn by_v2(self) -> Self {
+        Self { api: Api::V2, ..self }
+    }
 }
 
 /// The combination where its services run. Under plain `cargo test` without them the test ends
@@ -36,7 +55,7 @@ pub(crate) fn available(broker: Broker, store: Store) -> Option<Combination> {
         eprintln!("left out on {broker:?} with {store:?}: {}", left_out.join("; "));
         return None;
     }
-    Some(Combination { broker, store })
+    Some(Combination::of(broker, store))
 }
 
 /// `on_every_combination!(name, …)`: for each `async fn name(combination: Combination)` of this
@@ -78,6 +97,34 @@ macro_rules! on_every_combination {
     )+};
 }
 pub(crate) use on_every_combination;
+
+/// `on_every_api!(name, …)`: the tests of `on_every_combination!`, which speak MWS, and beside them
+/// `by_v2::name::{embedded_sqlite, rabbitmq_postgres}` of the same functions.
+macro_rules! on_every_api {
+    ($($name:ident),+ $(,)?) => {
+        $crate::support::on_every_combination!($($name),+);
+        mod by_v2 {
+            $(mod $name {
+                use $crate::support::matrix::{Broker, Store, available};
+
+                #[tokio::test]
+                async fn embedded_sqlite() {
+                    if let Some(here) = available(Broker::Embedded, Store::Sqlite) {
+                        Box::pin(super::super::$name(here.by_v2())).await;
+                    }
+                }
+
+                #[tokio::test]
+                async fn rabbitmq_postgres() {
+                    if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
+                        Box::pin(super::super::$name(here.by_v2())).await;
+                    }
+                }
+            })+
+        }
+    };
+}
+pub(crate) use on_every_api;
 
 /// `on_every_broker!(name, …)`: for each `async fn name(broker: Broker)` the tests
 /// `name::{embedded, on_rabbitmq}`.

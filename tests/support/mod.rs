@@ -10,11 +10,14 @@ pub(crate) mod matrix;
 pub(crate) mod process;
 pub(crate) mod services;
 pub(crate) mod sim;
+pub(crate) mod v2;
 
 pub(crate) use amqp::Queues;
 pub(crate) use app::{App, AppBuilder};
-pub(crate) use matrix::{Broker, Combination, Store};
-pub(crate) use matrix::{on_every_broker, on_every_combination, on_every_queue, on_every_store};
+pub(crate) use matrix::{Api, Broker, Combination, Store};
+pub(crate) use matrix::{
+    on_every_api, on_every_broker, on_every_combination, on_every_queue, on_every_store,
+};
 
 use std::time::Duration;
 

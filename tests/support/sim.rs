@@ -3,11 +3,18 @@
 
 use std::path::Path;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::eventually;
 use super::http::Server;
 use super::process::{Env, Process, free_port};
+use super::v2;
+
+/// Numbers for the idempotency keys of sessions.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A running simulator.
 pub(crate) struct Simulator {
@@ -62,6 +69,26 @@ impl Simulator {
             Reference { id: text("amazonOrderReferenceId"), token: text("accessToken") };
         assert!(!reference.id.is_empty(), "no reference in {made}");
         reference
+    }
+
+    /// A checkout session as a merchant's back end makes it, approved by a demo buyer.
+    pub(crate) async fn checkout_session(
+        &self,
+        key_id: &str,
+        asked: &Value,
+        plan: Value,
+    ) -> Reference {
+        let key = format!("{:032x}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let create = (Method::POST, "checkoutSessions");
+        let made = v2::call(&self.server, key_id, create, Some(&key), asked).await.expect(201);
+        let id = made["checkoutSessionId"].as_str().unwrap().to_owned();
+        let buyer = json!({ "name": "Ada Lovelace", "email": "ada@example.com" });
+        let mut body = json!({ "buyer": buyer });
+        if !plan.is_null() {
+            body["plan"] = plan;
+        }
+        self.play(&format!("/checkout-sessions/{id}/approve"), &body).await;
+        Reference { id, token: "Atza|v2-needs-none".to_owned() }
     }
 
     pub(crate) async fn mend_payment_method(&self, object: &str) {

@@ -36,14 +36,8 @@ async fn a_draft_shows_what_keeps_it_from_being_confirmed() {
         amount missing.</Description></Constraint><Constraint><Description/><ConstraintID> \
         PaymentPlanNotSet</ConstraintID></Constraint></Constraints><SellerOrderAttributes/>";
     let expected = ReferenceView {
-        state: ReferenceState::Draft,
-        reason: None,
-        total: None,
         constraints: vec!["AmountNotSet".to_owned(), "PaymentPlanNotSet".to_owned()],
-        authorizations: vec![],
-        authentication_required: false,
-        consent: None,
-        month: None,
+        ..ReferenceView::in_state(ReferenceState::Draft)
     };
     assert_eq!(reference_of(inside).await, Ok(expected.clone()));
     let body = document("SetOrderReferenceDetails", &reference_details(inside));

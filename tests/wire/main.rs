@@ -1,5 +1,5 @@
-//! The MWS adapter over real sockets: what it sends byte for byte, what it makes of every answer,
-//! and a whole sale at the simulator.
+//! The adapters of Amazon over real sockets: what they send byte for byte, what they make of every
+//! answer, and a whole sale at the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
 
 mod agreements;
@@ -14,3 +14,4 @@ mod requests;
 mod sale;
 mod server;
 mod simulated;
+mod v2;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Request, redirect, retry};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::domain::gateway::Fault;
 
@@ -20,6 +22,9 @@ const IDLE_MAX: usize = 512;
 
 /// To set up a connection, of the time of a call; a host that does not answer by then is away.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A hint beyond a day is not believed.
+const HINT_MAX_MS: i64 = 86_400_000;
 
 const USER_AGENT: &str = concat!(
     env!("CARGO_PKG_NAME"),
@@ -58,6 +63,30 @@ impl Received {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+
+    /// How long to wait before the next call, where the answer says so: a number of seconds or a
+    /// time. In milliseconds.
+    pub(super) fn retry_after_ms(&self, now_ms: i64) -> Option<i64> {
+        let text = self.header("retry-after")?.trim();
+        let hint = match text.parse::<i64>() {
+            Ok(seconds) => seconds.saturating_mul(1000),
+            Err(_) => until(text, now_ms)?,
+        };
+        believed(hint)
+    }
+}
+
+/// From now to a time as headers write it, in milliseconds.
+pub(super) fn until(text: &str, now_ms: i64) -> Option<i64> {
+    let parsed =
+        OffsetDateTime::parse(text, &Rfc2822).or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
+    let at_ms = i64::try_from(parsed.ok()?.unix_timestamp_nanos() / 1_000_000).ok()?;
+    Some(at_ms - now_ms)
+}
+
+/// A hint within reason, or none.
+pub(super) fn believed(hint_ms: i64) -> Option<i64> {
+    (hint_ms > 0).then(|| hint_ms.min(HINT_MAX_MS))
 }
 
 /// A pool of connections.

@@ -36,6 +36,13 @@ impl Endpoints {
             .map_err(|reason| SetupError::Endpoint { api: "MWS", reason })
     }
 
+    /// API v2 at Amazon's hosts, or at `instead`; the path is only a root, because it depends on
+    /// the key.
+    pub(super) fn v2(instead: Option<&str>) -> Result<Self, SetupError> {
+        Self::of(v2_host, |_| "/", instead)
+            .map_err(|reason| SetupError::Endpoint { api: "API v2", reason })
+    }
+
     /// Login with Amazon at Amazon's hosts, or at `instead`; the path is only a root.
     pub(super) fn profile(instead: Option<&str>) -> Result<Self, SetupError> {
         Self::of(profile_host, |_| "/", instead)
@@ -81,6 +88,14 @@ const fn mws_host(region: Region, _sandbox: bool) -> &'static str {
         Region::Na => "mws.amazonservices.com",
         Region::Eu | Region::Uk => "mws-eu.amazonservices.com",
         Region::Jp => "mws.amazonservices.jp",
+    }
+}
+
+const fn v2_host(region: Region, _sandbox: bool) -> &'static str {
+    match region {
+        Region::Na => "pay-api.amazon.com",
+        Region::Eu | Region::Uk => "pay-api.amazon.eu",
+        Region::Jp => "pay-api.amazon.jp",
     }
 }
 

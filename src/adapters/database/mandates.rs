@@ -13,7 +13,8 @@ use crate::ports::store::StoreError;
 
 /// Each half has its own index.
 const DECLINED: &str = "SELECT * FROM (\
-     SELECT * FROM payments WHERE reference = $1 AND seller_account = $2 AND owns_reference \
+     SELECT * FROM payments WHERE COALESCE(permission, reference) = $1 \
+     AND seller_account = $2 AND owns_reference \
      UNION ALL \
      SELECT * FROM payments WHERE reference = $1 AND seller_account = $2 \
      AND NOT owns_reference AND reference IS NOT NULL) AS p \

@@ -21,7 +21,8 @@ const AGAIN: &str = "UPDATE notifications SET due_at = $2, attempts = attempts +
                      WHERE message_id = $1 AND due_at IS NOT NULL";
 /// Both halves have an index of their own, and few rows for one consent.
 const CONCERNED: &str = "SELECT * FROM payments WHERE id IN \
-                         (SELECT id FROM payments WHERE reference = $1 AND owns_reference \
+                         (SELECT id FROM payments \
+                         WHERE COALESCE(permission, reference) = $1 AND owns_reference \
                          UNION SELECT id FROM payments \
                          WHERE substr(authorization_id, 1, 19) = $1) \
                          ORDER BY created_at DESC LIMIT $2";

@@ -11,6 +11,7 @@ use crate::domain::ids::{
     AuthorizationId, CaptureId, ChargeId, IdError, MerchantAccountId, MessageId, OrderId,
     ReferenceId, UpsellId,
 };
+use crate::domain::merchant::Api;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::{DeadLetterReason, Effort, Lease, Payment, Phase, Sealed};
 use crate::ports::store::StoreError;
@@ -22,7 +23,9 @@ impl From<&Payment> for Model {
             key,
             seller_account,
             reference,
+            permission,
             owns_reference,
+            api,
             amount,
             capture,
             authorization,
@@ -74,7 +77,9 @@ impl From<&Payment> for Model {
             charge_id,
             seller_account: seller_account.clone(),
             reference: reference.as_ref().map(ToString::to_string),
+            permission: permission.as_ref().map(ToString::to_string),
             owns_reference: *owns_reference,
+            api: api.as_str().to_owned(),
             amount_minor: amount.minor(),
             currency: amount.currency().code().to_owned(),
             capture_mode: capture.as_str().to_owned(),
@@ -156,7 +161,9 @@ impl Model {
             key: self.key()?,
             seller_account: self.seller_account,
             reference: id(self.reference, ReferenceId::new, "reference")?,
+            permission: id(self.permission, ReferenceId::new, "permission")?,
             owns_reference: self.owns_reference,
+            api: Api::parse(&self.api).ok_or(corrupt("api"))?,
             amount: Money::from_minor(self.amount_minor, currency),
             capture: CaptureMode::parse(&self.capture_mode).ok_or(corrupt("capture_mode"))?,
             authorization: AuthorizationMode::parse(&self.authorization_mode)

@@ -12,8 +12,9 @@ use crate::domain::payment::admission::Known;
 use crate::domain::payment::{Payment, Phase};
 use crate::ports::store::{Commit, DueQuery, KnownQuery, OutboxEntry, Store, StoreError, Waiter};
 
-const REFERENCE_OWNER: &str =
-    "SELECT id FROM payments WHERE reference = $1 AND seller_account = $2 AND owns_reference";
+const REFERENCE_OWNER: &str = "SELECT id FROM payments \
+     WHERE (reference = $1 OR COALESCE(permission, reference) = $1) \
+     AND seller_account = $2 AND owns_reference";
 
 /// Statements whose texts follow from the tables' columns, written once.
 pub(super) struct Texts {
@@ -51,7 +52,8 @@ fn known() -> String {
          LEFT JOIN inbox AS i ON i.message_id = $1 \
          LEFT JOIN payments AS p ON p.id = $2 \
          LEFT JOIN payments AS o \
-         ON o.reference = $3 AND o.seller_account = $4 AND o.owns_reference"
+         ON (o.reference = $3 OR COALESCE(o.permission, o.reference) = $3) \
+         AND o.seller_account = $4 AND o.owns_reference"
     )
 }
 

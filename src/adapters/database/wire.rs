@@ -8,6 +8,7 @@ use super::words;
 use crate::domain::command::{Asker, AuthorizationMode, CaptureMode, Texts};
 use crate::domain::decline::{Decline, FieldError};
 use crate::domain::ids::{AuthorizationId, MerchantAccountId, MessageId, ReferenceId};
+use crate::domain::merchant::Api;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::{Prior, Sealed};
 use crate::ports::store::ReplyTarget;
@@ -29,6 +30,10 @@ struct DeclineWire {
 #[derive(Serialize, Deserialize)]
 struct PriorWire {
     reference: Option<String>,
+    #[serde(default)]
+    permission: Option<String>,
+    #[serde(default)]
+    api: Option<String>,
     amount: (i64, String),
     capture: String,
     authorization: String,
@@ -117,6 +122,8 @@ impl From<&Prior> for PriorWire {
     fn from(prior: &Prior) -> Self {
         let Prior {
             reference,
+            permission,
+            api,
             amount,
             capture,
             authorization,
@@ -134,6 +141,8 @@ impl From<&Prior> for PriorWire {
         let Asker { message_id, reply_to, correlation_id, traceparent } = opener;
         Self {
             reference: reference.map(|id| id.to_string()),
+            permission: permission.map(|id| id.to_string()),
+            api: Some(api.as_str().to_owned()),
             amount: wire_of(amount),
             capture: capture.as_str().to_owned(),
             authorization: authorization.as_str().to_owned(),
@@ -168,6 +177,16 @@ impl TryFrom<PriorWire> for Prior {
                 .map(ReferenceId::new)
                 .transpose()
                 .map_err(|_| corrupt("prior.reference"))?,
+            permission: wire
+                .permission
+                .map(ReferenceId::new)
+                .transpose()
+                .map_err(|_| corrupt("prior.permission"))?,
+            // Before there was another.
+            api: match wire.api.as_deref() {
+                None => Api::Mws,
+                Some(word) => Api::parse(word).ok_or(corrupt("prior.api"))?,
+            },
             amount: money_of(wire.amount)?,
             capture: CaptureMode::parse(&wire.capture).ok_or(corrupt("prior.capture"))?,
             authorization: AuthorizationMode::parse(&wire.authorization)

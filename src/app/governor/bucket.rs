@@ -2,6 +2,7 @@
 //! throttles that its rate is too high, and from quiet that it is too low.
 
 use super::{Admit, Traffic};
+use crate::domain::merchant::Api;
 
 /// A slot this near is the caller's; a later one is a promise to somebody who will ask again.
 pub const HOLD_MS: i64 = 2_000;
@@ -39,16 +40,36 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// By the name of the effect; reads have twice as much as writes.
-    pub(super) fn documented(operation: &str, sandbox: bool) -> Self {
+    /// By the name of the effect.
+    pub(super) fn documented(api: Api, operation: &str, sandbox: bool) -> Self {
+        let (burst, restore_ms) = match api {
+            Api::Mws => Self::of_mws(operation, sandbox),
+            Api::V2 => Self::of_v2(operation, sandbox),
+        };
+        Self { burst, restore_ms }
+    }
+
+    /// Reads have twice as much as writes.
+    fn of_mws(operation: &str, sandbox: bool) -> (f64, f64) {
         let reads = operation.starts_with("read_") || operation.starts_with("find_");
-        let (burst, restore_ms) = match (reads, sandbox) {
+        match (reads, sandbox) {
             (false, false) => (10.0, 1_000.0),
             (false, true) => (2.0, 2_000.0),
             (true, false) => (20.0, 500.0),
             (true, true) => (5.0, 1_000.0),
-        };
-        Self { burst, restore_ms }
+        }
+    }
+
+    /// Each operation has its own; where Amazon's pages differ, the newer one.
+    fn of_v2(operation: &str, sandbox: bool) -> (f64, f64) {
+        match (operation, sandbox) {
+            ("read_reference", true) => (10.0, 1_000.0),
+            ("read_authorization" | "read_refund" | "set_details", true) => (5.0, 1_000.0),
+            (_, true) => (2.0, 1_000.0),
+            ("authorize" | "refund", false) => (10.0, 250.0),
+            ("close_authorization" | "close_reference" | "set_details", false) => (10.0, 500.0),
+            (_, false) => (20.0, 250.0),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ const SECOND: i64 = 1_000;
 const DAY: i64 = 86_400 * SECOND;
 
 fn ask<'a>(who: &'a str, traffic: Traffic) -> Ask<'a> {
-    Ask { account: "na/live/A1", sandbox: false, operation: "authorize", who, traffic }
+    let (account, api) = ("na/live/A1", Api::Mws);
+    Ask { account, sandbox: false, api, operation: "authorize", who, traffic }
 }
 
 fn checkout(who: &str) -> Ask<'_> {
@@ -39,6 +40,21 @@ fn at(admit: Admit, now: i64) -> i64 {
         Admit::Go => now,
         Admit::WaitUntil(at) => at,
     }
+}
+
+#[test]
+fn each_api_meters_by_itself_and_v2_more_generously() {
+    let by_v2 = |operation, who| Ask { api: Api::V2, operation, ..checkout(who) };
+    for (operation, restore) in [("authorize", 250), ("capture", 250), ("close_reference", 500)] {
+        let governor = Governor::default();
+        let next = governor.throttled(&by_v2(operation, "a"), None, 0);
+        assert_eq!(next, restore, "{operation}");
+        assert_eq!(governor.admit(&Ask { operation, ..checkout("b") }, 0), Admit::Go);
+    }
+    // What v2 calls one operation is one.
+    let governor = Governor::default();
+    governor.throttled(&by_v2("read_capture", "a"), Some(1_000), 0);
+    assert_ne!(governor.admit(&by_v2("read_authorization", "b"), 0), Admit::Go);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::ids::MerchantAccountId;
 use crate::domain::merchant::{Api, MerchantAccount, Reauthorize, Region};
 use crate::ports::gateway::Credentials;
+use crate::wiring;
 
 /// Amazon's bound for what a statement shows.
 const DESCRIPTOR_MAX: usize = 16;
@@ -186,7 +187,7 @@ pub(crate) fn read(
         fields.wrong("merchantId", "must be Amazon's merchant id: letters and digits");
     }
     let reauthorize = fields.reauthorize(REAUTHORIZE);
-    let credentials = credentials(&mut fields, api);
+    let credentials = credentials(&mut fields, api, sandbox);
     match (fields.problems.is_empty(), id, region) {
         (true, Ok(id), Some(region)) => {
             let merchant = MerchantAccount {
@@ -208,7 +209,7 @@ pub(crate) fn read(
     }
 }
 
-fn credentials(fields: &mut Fields<'_>, api: Api) -> Credentials {
+fn credentials(fields: &mut Fields<'_>, api: Api, sandbox: bool) -> Credentials {
     let credentials = Credentials {
         access_key: fields.text("accessKey", 128),
         secret_key: fields.secret("secretKey"),
@@ -224,11 +225,32 @@ fn credentials(fields: &mut Fields<'_>, api: Api) -> Credentials {
             fields.wrong(field, format!("is required for api {}", api.as_str()));
         }
     }
-    let pem = |key: &SecretString| key.expose_secret().starts_with("-----BEGIN ");
-    if credentials.private_key.as_ref().is_some_and(|key| !pem(key)) {
-        fields.wrong("privateKey", "must be a key in PEM");
+    if let Some(key) = &credentials.private_key {
+        let id = credentials.public_key_id.as_deref().unwrap_or_default();
+        if let Some((field, problem)) = key_problem(id, key.expose_secret(), sandbox) {
+            fields.wrong(field, problem);
+        }
     }
     credentials
+}
+
+/// What is wrong with a pair of keys of API v2: the field, and the problem.
+pub(crate) fn key_problem(
+    public_key_id: &str,
+    private_key: &str,
+    sandbox: bool,
+) -> Option<(&'static str, &'static str)> {
+    if !wiring::is_private_key(private_key) {
+        return Some(("privateKey", "must be an RSA key in PEM (PKCS#1 or PKCS#8)"));
+    }
+    // Such a key decides where its calls go, whatever the MID says.
+    let other = if sandbox { "LIVE" } else { "SANDBOX" };
+    let head = public_key_id.get(..other.len()).unwrap_or_default();
+    head.eq_ignore_ascii_case(other).then_some(if sandbox {
+        ("publicKeyId", "is of the live environment, and the MID is of the sandbox")
+    } else {
+        ("publicKeyId", "is of the sandbox, and the MID is live")
+    })
 }
 
 /// What the API cannot do without.

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const KEY: &str = include_str!("../../../tests/support/keys/merchant.pem");
+
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
@@ -71,6 +73,24 @@ fn v2_needs_its_key_in_pem() {
     file.insert("publicKeyId".to_owned(), json!("P"));
     file.insert("privateKey".to_owned(), json!("nonsense"));
     assert_eq!(names(&read(&file, "1").unwrap_err()), ["privateKey"]);
+    file.insert("privateKey".to_owned(), json!(KEY));
+    let (_, credentials) = read(&file, "1").unwrap();
+    assert_eq!(credentials.public_key_id.as_deref(), Some("P"));
+    let shown = Value::Object(show(&read(&file, "1").unwrap().0, &credentials)).to_string();
+    assert!(shown.contains("publicKeyId") && !shown.contains("PRIVATE"), "{shown}");
+}
+
+#[test]
+fn a_key_of_the_other_environment_is_no_key_of_this_mid() {
+    let mut file = whole();
+    for (name, value) in [("api", "v2"), ("publicKeyId", "LIVE-P"), ("privateKey", KEY)] {
+        file.insert(name.to_owned(), json!(value));
+    }
+    assert_eq!(names(&read(&file, "1").unwrap_err()), ["publicKeyId"]);
+    file.insert("sandbox".to_owned(), json!(false));
+    assert!(read(&file, "1").is_ok());
+    file.insert("publicKeyId".to_owned(), json!("sandbox-P"));
+    assert_eq!(names(&read(&file, "1").unwrap_err()), ["publicKeyId"]);
 }
 
 #[test]

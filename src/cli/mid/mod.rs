@@ -4,6 +4,7 @@
 pub(crate) mod file;
 mod prompt;
 mod test;
+mod upgrade;
 
 pub(crate) use test::words;
 
@@ -19,7 +20,7 @@ use crate::app::credentials;
 use crate::config::Need;
 use crate::config::flags::AmazonFlags;
 use crate::domain::ids::MerchantAccountId;
-use crate::domain::merchant::{Api, MerchantAccount};
+use crate::domain::merchant::MerchantAccount;
 use crate::ports::gateway::Credentials;
 use crate::ports::merchants::MerchantRow;
 
@@ -109,6 +110,20 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    /// Exchange the MWS keys of a MID for keys of API v2, and speak v2 from now on.
+    ///
+    /// The keys of both are kept: what has begun is finished by the API that began it, order
+    /// references and billing agreements go on working, and --back goes back to MWS.
+    UpgradeKey {
+        /// Its id (amazonBillerId).
+        id: String,
+        /// Speak MWS again.
+        #[arg(long)]
+        back: bool,
+        /// Print the MID, without its secrets, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a harmless signed call to Amazon and say in words what is wrong.
     Test {
         /// Its id (amazonBillerId).
@@ -129,6 +144,10 @@ impl Mid {
             Act::Disable { id } => switch(&session, &id, false).await,
             Act::Enable { id } => switch(&session, &id, true).await,
             Act::Rotate { id, file, json } => rotate(&session, &id, file.as_deref(), json).await,
+            Act::UpgradeKey { id, back: false, json } => {
+                upgrade::forward(&session, &id, json).await
+            }
+            Act::UpgradeKey { id, back: true, json } => upgrade::back(&session, &id, json).await,
             Act::Test { id } => test::run(&session, &id).await,
         }
     }
@@ -142,10 +161,6 @@ async fn add(session: &Session, file: Option<&Path>, json: bool) -> Result<(), F
     let next = numbers.max().unwrap_or(0).saturating_add(1).to_string();
     let (merchant, credentials) =
         file::read(&object, &next).map_err(|problems| refused(&problems))?;
-    if merchant.api == Api::V2 {
-        // Better no MID than one whose orders all end in the dead letters.
-        return Err(Failure::new("api v2 is not spoken in this version: api must be mws"));
-    }
     if rows.iter().any(|row| row.merchant.id == merchant.id) {
         let id = &merchant.id;
         let text = format!("mid {id} is there already: `mid rotate {id}` changes its keys");

@@ -38,7 +38,9 @@ pub(crate) fn words(fault: &Fault) -> String {
             "Amazon throttles this seller account just now; its keys were not judged: try again"
                 .to_owned()
         }
-        Fault::Refused { code } => format!("Amazon refuses the call ({code}): {}", advice(code)),
+        Fault::Refused { code } | Fault::Declined { reason: code } => {
+            format!("Amazon refuses the call ({code}): {}", advice(code))
+        }
         Fault::Unexpected { detail } => format!(
             "an answer that is not Amazon's ({detail}): check region, sandbox and the AMAZON_… \
              settings"
@@ -50,6 +52,12 @@ fn advice(code: &str) -> &'static str {
     match code {
         "InvalidAccessKeyId" => "the access key is unknown; copy it again from Seller Central",
         "SignatureDoesNotMatch" => "the secret key does not belong to the access key",
+        "InvalidAuthentication" => {
+            "Amazon does not know the public key id in this region and environment"
+        }
+        "InvalidRequestSignature" | "unreadable_private_key" | "unusable_private_key" => {
+            "the private key does not belong to the public key id"
+        }
         "AccessDenied" | "UnauthorizedAccess" | "InvalidSellerId" => {
             "these keys may not act for this merchant id in this region; check merchant id, region \
              and the MWS auth token"

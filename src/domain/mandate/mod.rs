@@ -89,6 +89,7 @@ impl Held {
             | Phase::Inspecting
             | Phase::SettingDetails
             | Phase::Confirming
+            | Phase::Completing
             | Phase::Metering
             | Phase::Authorizing
             | Phase::LookingUp

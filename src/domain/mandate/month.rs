@@ -37,7 +37,7 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(asked: Asked<'_>, known: Option<&Mandate>, fates: &[Fate]) -> Verdict {
     let Asked { payment, seen, now } = asked;
-    let Some(reference) = &payment.reference else { return Verdict::Read };
+    let Some(reference) = payment.charged() else { return Verdict::Read };
     let fresh = || Mandate::new(&payment.seller_account, reference, &payment.key.mid, now);
     let mut mandate = known.cloned().unwrap_or_else(fresh);
     let (id, amount) = (payment.id(), payment.amount);

@@ -50,14 +50,9 @@ fn asker() -> Asker {
 
 fn seen(state: ReferenceState, left: Option<i64>) -> ReferenceView {
     ReferenceView {
-        state,
-        reason: None,
-        total: None,
-        constraints: Vec::new(),
-        authorizations: Vec::new(),
-        authentication_required: false,
         consent: Some(true),
         month: left.map(|left| Month { left: usd(left), begins: BEGINS, ends: ENDS }),
+        ..ReferenceView::in_state(state)
     }
 }
 

@@ -92,9 +92,7 @@ impl Look {
             (Effect::CloseReference(_), Err(Fault::Refused { .. })) if self.calls < 4 => {
                 self.call(Effect::ReadReference(mandate.reference.clone()))
             }
-            (Effect::ReadReference(_), Err(Fault::Refused { code }))
-                if code == "InvalidBillingAgreementId" || code == "InvalidOrderReferenceId" =>
-            {
+            (Effect::ReadReference(_), Err(Fault::Refused { code })) if is_unknown(&code) => {
                 let message = "Amazon does not know this agreement for this merchant account";
                 self.refuse(mandate, RejectionCode::UnknownReference, message)
             }
@@ -223,4 +221,8 @@ fn trouble(mandate: &mut Mandate, why: &str, now: i64, policy: &Policy) -> Step 
         mandate.due_at = Some(now + LATER_MS);
     }
     Step::Settle
+}
+
+fn is_unknown(code: &str) -> bool {
+    matches!(code, "InvalidBillingAgreementId" | "InvalidOrderReferenceId" | "ResourceNotFound")
 }

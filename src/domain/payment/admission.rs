@@ -95,6 +95,7 @@ fn admit_known(sale: &Sale, payment: &Payment, known: &Known) -> Admission {
         | Phase::SettingDetails
         | Phase::Confirming
         | Phase::Metering
+        | Phase::Completing
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending

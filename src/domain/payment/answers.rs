@@ -4,10 +4,13 @@
 use super::calls::{authorization_key, capture, close_authorization, read_capture};
 use super::decide::{Next, Run, Wait, decline, unexpected};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::session;
 use super::state::Payment;
 use crate::domain::command::{AuthorizationMode, CaptureMode};
 use crate::domain::decline::Decline;
-use crate::domain::gateway::{AuthorizationState, AuthorizationView, CaptureState, CaptureView};
+use crate::domain::gateway::{
+    AuthorizationState, AuthorizationView, CaptureState, CaptureView, Effect,
+};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
 
@@ -26,7 +29,12 @@ pub(super) fn on_authorization(
         payment.exposure = Exposure::Sent;
         return unexpected(payment, "an authorization under another key".to_owned());
     }
-    if view.amount.is_some_and(|amount| amount != payment.amount) {
+    if let Some(amount) = view.amount
+        && amount != payment.amount
+    {
+        if run.adopting {
+            return session::not_ours(payment, run, amount);
+        }
         payment.exposure = Exposure::Sent;
         return unexpected(payment, "an authorization of another amount".to_owned());
     }
@@ -90,6 +98,33 @@ fn closed_without_capture(
     decline(payment, run, "authorization_closed", Decline::of_object(reason))
 }
 
+/// Amazon's verdict instead of an answer: nothing moved under this key.
+pub(super) fn on_verdict(
+    payment: &mut Payment,
+    run: &mut Run,
+    effect: &Effect,
+    reason: &str,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    match effect {
+        Effect::Authorize(_) | Effect::Complete(_) => {
+            on_declined(payment, run, reason, now, policy)
+        }
+        Effect::Capture(_) => on_capture_declined(payment, run, reason, now, policy),
+        Effect::SetDetails(_)
+        | Effect::Confirm(_)
+        | Effect::ReadReference(_)
+        | Effect::FindAuthorization { .. }
+        | Effect::ReadAuthorization(_)
+        | Effect::ReadCapture(_)
+        | Effect::CloseAuthorization(_)
+        | Effect::CloseReference(_) => {
+            unexpected(payment, format!("{} declined: {reason}", effect.name()))
+        }
+    }
+}
+
 fn on_declined(
     payment: &mut Payment,
     run: &mut Run,
@@ -100,24 +135,35 @@ fn on_declined(
     payment.exposure = Exposure::Clear;
     match reason {
         // The soft decline: the buyer mends the method in the Amazon account.
-        "InvalidPaymentMethod" => {
+        "InvalidPaymentMethod" | "HardDeclined" => {
             decline(payment, run, "soft_decline", Decline::invalid_payment_method(reason))
         }
+        "MFANotCompleted" => {
+            decline(payment, run, "authentication", Decline::authentication_required(reason))
+        }
+        "PaymentMethodNotAllowed" => {
+            decline(payment, run, "constraint", Decline::constraint(reason))
+        }
         "AmazonRejected" => {
-            payment.close_reference_at = payment.owns_reference.then_some(now);
+            payment.close_reference_at = payment.ends_reference().then_some(now);
             decline(payment, run, "hard_decline", Decline::amazon_rejected())
         }
-        "ProcessingFailure" if payment.processing_failures < policy.processing_failures_max => {
+        "ProcessingFailure" | "SoftDeclined"
+            if payment.processing_failures < policy.processing_failures_max =>
+        {
             run.rule = "processing_failure_again";
             payment.processing_failures += 1;
             payment.begin_epoch();
             payment.phase = Phase::Authorizing;
             Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms))
         }
-        "ProcessingFailure" => {
-            decline(payment, run, "processing_failure", Decline::processing_failure())
+        "ProcessingFailure" | "SoftDeclined" => {
+            decline(payment, run, "processing_failure", Decline::processing_failure(reason))
         }
-        "TransactionTimedOut" if payment.synchronous && falls_back(payment) => {
+        // A session says by itself whether it waits.
+        "TransactionTimedOut"
+            if payment.synchronous && falls_back(payment) && !payment.is_uncompleted() =>
+        {
             run.rule = "asynchronous_fallback";
             payment.begin_epoch();
             payment.synchronous = false;
@@ -158,28 +204,40 @@ pub(super) fn on_capture(
         }
         CaptureState::Pending => pending(payment, run, Phase::CapturePending, now, policy),
         CaptureState::Declined => {
-            payment.capture_id = None;
-            payment.exposure = Exposure::Clear;
             let reason = view.reason.unwrap_or_default();
-            if reason == "ProcessingFailure" && payment.capture_declines == 0 {
-                run.rule = "capture_again";
-                payment.capture_declines = 1;
-                payment.phase = Phase::Capturing;
-                return Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms));
-            }
-            payment.decline = Some(match reason.as_str() {
-                "AmazonRejected" => Decline::amazon_rejected(),
-                "ProcessingFailure" => Decline::processing_failure(),
-                other => Decline::of_object(other),
-            });
-            payment.phase = Phase::ClosingAuthorization;
-            close_authorization(payment, run)
+            on_capture_declined(payment, run, &reason, now, policy)
         }
         CaptureState::Other => {
             payment.exposure = Exposure::Sent;
             unexpected(payment, "a capture in an unknown state".to_owned())
         }
     }
+}
+
+fn on_capture_declined(
+    payment: &mut Payment,
+    run: &mut Run,
+    reason: &str,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    payment.capture_id = None;
+    payment.exposure = Exposure::Clear;
+    let again = matches!(reason, "ProcessingFailure" | "SoftDeclined");
+    if again && payment.capture_declines == 0 {
+        run.rule = "capture_again";
+        payment.capture_declines = 1;
+        payment.phase = Phase::Capturing;
+        return Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms));
+    }
+    payment.decline = Some(match reason {
+        "AmazonRejected" => Decline::amazon_rejected(),
+        "HardDeclined" => Decline::invalid_payment_method(reason),
+        _ if again => Decline::processing_failure(reason),
+        other => Decline::of_object(other),
+    });
+    payment.phase = Phase::ClosingAuthorization;
+    close_authorization(payment, run)
 }
 
 fn paid(payment: &mut Payment, run: &mut Run, captured: Money, now: i64, policy: &Policy) -> Next {
@@ -189,7 +247,7 @@ fn paid(payment: &mut Payment, run: &mut Run, captured: Money, now: i64, policy:
     payment.captured = captured;
     payment.decline = None;
     payment.close_reference_at =
-        payment.owns_reference.then_some(now + policy.reference_open_for_ms);
+        payment.ends_reference().then_some(now + policy.reference_open_for_ms);
     run.told.push(Outcome::Paid);
     Next::Settle(Wait::Nothing)
 }
@@ -228,6 +286,7 @@ fn pending(payment: &mut Payment, run: &mut Run, phase: Phase, now: i64, policy:
 
 /// Tells the decline that waited for the authorization to be given back.
 pub(super) fn finish_decline(payment: &mut Payment, run: &mut Run) -> Next {
-    let told = payment.decline.take().unwrap_or_else(Decline::processing_failure);
+    let told =
+        payment.decline.take().unwrap_or_else(|| Decline::processing_failure("ProcessingFailure"));
     decline(payment, run, "authorization_given_back", told)
 }

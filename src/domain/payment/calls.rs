@@ -6,7 +6,7 @@ use super::decide::{Next, Run, Wait};
 use super::phase::{DeadLetterReason, Phase};
 use super::state::Payment;
 use crate::domain::command::CaptureMode;
-use crate::domain::gateway::{Authorize, Capture, Effect, SellerAttributes, SetDetails};
+use crate::domain::gateway::{Authorize, Capture, Complete, Effect, SellerAttributes, SetDetails};
 use crate::domain::ids::OperationKey;
 use crate::domain::reference::{Operation, operation_key};
 
@@ -20,7 +20,9 @@ pub(super) fn no_reference() -> Next {
 }
 
 pub(super) fn set_details(payment: &mut Payment) -> Next {
-    payment.phase = Phase::SettingDetails;
+    // A session is looked at again, should this be as far as it gets.
+    payment.phase =
+        if payment.is_uncompleted() { Phase::Inspecting } else { Phase::SettingDetails };
     let Some(reference) = payment.reference.clone() else { return no_reference() };
     Next::Call(Effect::SetDetails(SetDetails {
         reference,
@@ -31,10 +33,28 @@ pub(super) fn set_details(payment: &mut Payment) -> Next {
     }))
 }
 
+/// Completes the checkout session. Its intent may move money, so it is a money call.
+pub(super) fn complete(payment: &mut Payment) -> Next {
+    payment.phase = Phase::Completing;
+    let Some(session) = payment.reference.clone() else { return no_reference() };
+    Next::Call(Effect::Complete(Complete { session, total: payment.amount }))
+}
+
+/// Opens the reference, or makes sure that it is.
+pub(super) fn confirm(payment: &mut Payment) -> Next {
+    payment.phase = Phase::Confirming;
+    payment.charged().cloned().map_or_else(no_reference, |id| Next::Call(Effect::Confirm(id)))
+}
+
 /// Makes or repeats the epoch's money call.
 pub(super) fn authorize(payment: &mut Payment) -> Next {
+    if payment.is_uncompleted() {
+        // What a session would do is looked at first: its maker may have changed it.
+        payment.phase = Phase::Inspecting;
+        return read_reference(payment);
+    }
     payment.phase = Phase::Authorizing;
-    let Some(reference) = payment.reference.clone() else { return no_reference() };
+    let Some(reference) = payment.charged().cloned() else { return no_reference() };
     let capture_now = payment.capture == CaptureMode::Immediate;
     Next::Call(Effect::Authorize(Authorize {
         reference,
@@ -54,7 +74,7 @@ pub(super) fn authorize(payment: &mut Payment) -> Next {
 
 /// Reads the reference, to see what became of it.
 pub(super) fn read_reference(payment: &Payment) -> Next {
-    payment.reference.clone().map_or_else(no_reference, |id| Next::Call(Effect::ReadReference(id)))
+    payment.charged().cloned().map_or_else(no_reference, |id| Next::Call(Effect::ReadReference(id)))
 }
 
 pub(super) fn read_authorization(payment: &mut Payment) -> Next {

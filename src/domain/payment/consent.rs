@@ -10,7 +10,7 @@ impl Payment {
     /// Whether it is made on a standing consent, which other payments share.
     #[must_use]
     pub fn on_agreement(&self) -> bool {
-        self.reference.as_ref().is_some_and(ReferenceId::is_recurring)
+        self.charged().is_some_and(ReferenceId::is_recurring)
     }
 
     /// Whether this epoch was opened by ourselves.
@@ -28,6 +28,7 @@ impl Payment {
             Phase::Scheduled | Phase::Metering => false,
             Phase::Inspecting | Phase::SettingDetails | Phase::Confirming => !self.on_agreement(),
             Phase::WaitingForOrder
+            | Phase::Completing
             | Phase::Authorizing
             | Phase::LookingUp
             | Phase::AuthorizationPending

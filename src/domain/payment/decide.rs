@@ -1,14 +1,14 @@
 //! What happens to a payment next. One total function over (phase, input); it never calls anybody:
 //! it says which call to make, or that the run is over and what is to be committed.
 
-use super::answers::{finish_decline, on_authorization, on_capture};
+use super::answers::{finish_decline, on_authorization, on_capture, on_verdict};
 use super::calls::{
-    authorize, capture, close_authorization, no_reference, read_authorization, read_capture,
+    authorize, capture, close_authorization, complete, confirm, read_authorization, read_capture,
     read_reference, set_details,
 };
-use super::lookup;
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
+use super::{lookup, session};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::gateway::{Answer, Effect, Fault, ReferenceState, ReferenceView, Reply};
 use crate::domain::policy::Policy;
@@ -28,6 +28,8 @@ pub struct Run {
     pub lookups: u32,
     /// Whether a suspended reference was confirmed again in this run.
     pub reconfirmed: bool,
+    /// Whether a charge that somebody else made is taken for this payment's.
+    pub adopting: bool,
     /// Whether the budget is spent and Amazon is asked a last time.
     pub last_look: bool,
     /// What is to be told, in order.
@@ -46,6 +48,9 @@ pub enum Next {
     /// Take its part of what an agreement may be charged this month, and come back with [`start`];
     /// where it does not fit, with [`over_the_month`].
     Meter,
+    /// Commit that the permission is this payment's, unless another payment has it, and come back
+    /// with [`start`].
+    Adopt,
     /// Commit and let go.
     Settle(Wait),
     /// The message that opened the epoch is not acceptable after all.
@@ -98,6 +103,7 @@ pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
             Exposure::Sent => authorize(payment),
             Exposure::Clear | Exposure::Open => set_details(payment),
         },
+        Phase::Completing => complete(payment),
         Phase::Authorizing => authorize(payment),
         Phase::AuthorizationPending => read_authorization(payment),
         Phase::Capturing => capture(payment),
@@ -132,11 +138,13 @@ pub fn decide(
             if let Some(constraint) = view.constraints.first() {
                 return decline(payment, run, "constraint", Decline::constraint(constraint));
             }
-            payment.phase = Phase::Confirming;
+            let uncompleted = payment.is_uncompleted();
             // Of an agreement it holds the month's balance, which need not be read again.
             run.seen = Some(view);
-            let reference = payment.reference.clone();
-            reference.map_or_else(no_reference, |id| Next::Call(Effect::Confirm(id)))
+            if uncompleted { complete(payment) } else { confirm(payment) }
+        }
+        (Effect::Complete(_), Answer::Reference(view)) => {
+            session::on_completion(payment, run, view)
         }
         (Effect::Confirm(_), Answer::Done) if payment.on_agreement() => {
             if let Some(seen) = &mut run.seen {
@@ -225,6 +233,10 @@ fn on_fault(
                 return Next::Call(effect.clone());
             }
             transient(payment, run, now, policy)
+        }
+        Fault::Declined { reason } => {
+            run.tries = 0;
+            on_verdict(payment, run, effect, &reason, now, policy)
         }
         Fault::Refused { code } => {
             run.tries = 0;

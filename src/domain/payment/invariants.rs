@@ -73,6 +73,7 @@ pub fn check_step(before: &Payment, after: &Payment) -> Vec<Broken> {
         | Phase::SettingDetails
         | Phase::Confirming
         | Phase::Metering
+        | Phase::Completing
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending

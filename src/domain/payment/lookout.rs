@@ -31,6 +31,7 @@ pub fn heed(payment: &mut Payment, about: About, now: i64) -> bool {
         | Phase::Inspecting
         | Phase::SettingDetails
         | Phase::Confirming
+        | Phase::Completing
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::Capturing

@@ -1,9 +1,10 @@
 //! What a refusal and a look at the reference mean: "already so" may well be our own earlier
 //! success, so Amazon is asked for our own key before anything is judged.
 
-use super::calls::{authorization_key, authorize, read_reference, set_details};
+use super::calls::{authorization_key, authorize, confirm, read_reference, set_details};
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::session;
 use super::state::Payment;
 use crate::domain::command::Kind;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
@@ -12,7 +13,7 @@ use crate::domain::mandate::month_of;
 use crate::domain::policy::Policy;
 
 /// Look-ups in one run before it is let go: Amazon contradicts itself, time may help.
-const LOOKUPS_MAX: u32 = 4;
+pub(super) const LOOKUPS_MAX: u32 = 4;
 
 /// How often an agreement without a first charge is looked at.
 const A_DAY_MS: i64 = 86_400_000;
@@ -28,11 +29,16 @@ pub(super) fn on_refused(
 ) -> Next {
     if let Effect::CloseAuthorization(_) = effect {
         // Closed already, by whomever: there is nothing left to give back.
-        let told = payment.decline.take().unwrap_or_else(Decline::processing_failure);
+        let told = payment
+            .decline
+            .take()
+            .unwrap_or_else(|| Decline::processing_failure("ProcessingFailure"));
         return decline(payment, run, "authorization_over", told);
     }
     match code {
-        "InvalidOrderReferenceId" | "InvalidBillingAgreementId" => {
+        "InvalidOrderReferenceId" | "InvalidBillingAgreementId" | "ResourceNotFound"
+            if is_of_reference(effect) =>
+        {
             let message = "Amazon does not know this reference for this merchant account";
             let field = match payment.key.subject.kind() {
                 Kind::Order | Kind::Upsell => "amazonOrderId",
@@ -60,7 +66,13 @@ pub(super) fn on_refused(
         | "TransactionCountExceeded"
         | "ConstraintsExist"
         | "InvalidAuthorizationStatus"
-        | "InvalidTransactionId" => {
+        | "InvalidTransactionId"
+        | "DuplicateIdempotencyKey"
+        | "InvalidChargePermissionStatus"
+        | "InvalidChargeStatus"
+        | "InvalidCheckoutSessionStatus"
+        | "CheckoutSessionCanceled"
+        | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
                 // The business answer to this very call: nothing moved under this key.
                 payment.exposure = Exposure::Clear;
@@ -81,7 +93,29 @@ pub(super) fn on_refused(
 /// A refusal that Amazon only gives when it has no such call on its books: ids are looked up
 /// before states and amounts are checked. The duplicates say the contrary.
 fn is_word(code: &str) -> bool {
-    !matches!(code, "DuplicateRequest" | "DuplicateReferenceId" | "InvalidTransactionId")
+    match code {
+        "DuplicateRequest" | "DuplicateReferenceId" | "InvalidTransactionId" => false,
+        // A session bears no key: that it is completed may well be our own doing.
+        "DuplicateIdempotencyKey" | "InvalidCheckoutSessionStatus" => false,
+        _ => true,
+    }
+}
+
+/// Whether what Amazon does not know is the reference itself.
+const fn is_of_reference(effect: &Effect) -> bool {
+    match effect {
+        Effect::SetDetails(_)
+        | Effect::Confirm(_)
+        | Effect::Complete(_)
+        | Effect::Authorize(_)
+        | Effect::ReadReference(_)
+        | Effect::CloseReference(_) => true,
+        Effect::FindAuthorization { .. }
+        | Effect::ReadAuthorization(_)
+        | Effect::Capture(_)
+        | Effect::ReadCapture(_)
+        | Effect::CloseAuthorization(_) => false,
+    }
 }
 
 fn look(payment: &mut Payment, run: &mut Run, effect: &Effect, now: i64, policy: &Policy) -> Next {
@@ -109,6 +143,9 @@ pub(super) fn on_reference(
     if payment.phase == Phase::Authorized {
         return at_rest(payment, run, &view, now);
     }
+    if payment.is_uncompleted() {
+        return session::on_session(payment, run, view, now, policy);
+    }
     let ids = view.authorizations.clone();
     run.seen = Some(view);
     if ids.is_empty() {
@@ -132,6 +169,13 @@ pub(super) fn on_not_found(
         return ask_again(payment, run, now, policy);
     }
     match view.state {
+        ReferenceState::Closed | ReferenceState::Canceled
+            if payment.exposure == Exposure::Sent && !view.lists_all =>
+        {
+            // It may well be closed because our own call took all that there was.
+            let detail = "the reference is closed, and Amazon does not list its charges".to_owned();
+            Next::Settle(Wait::Operator(DeadLetterReason::UnknownOutcome, detail))
+        }
         ReferenceState::Closed | ReferenceState::Canceled => {
             let word = view.reason.as_deref().unwrap_or("Closed");
             let over = match payment.on_agreement() {
@@ -198,12 +242,24 @@ fn on_open(
             Some(total) => payment.confirmed_total = Some(total),
             None => {}
         }
+        if let Some(limit) = view.limit {
+            if limit != payment.amount && limit != payment.amount.with_allowance() {
+                let message = "the buyer agreed to another total";
+                return reject(payment, run, RejectionCode::Conflict, "amount", message);
+            }
+            payment.confirmed_total = Some(payment.amount);
+            // What was sent and not answered may be what is missing.
+            if view.balance != Some(limit) && payment.exposure != Exposure::Sent {
+                let message = "something else was charged on this reference already";
+                return reject(payment, run, RejectionCode::Conflict, "amazonOrderId", message);
+            }
+        }
     }
     match run.cause.take().as_deref() {
         Some(code @ ("TransactionAmountExceeded" | "TransactionCountExceeded")) => {
             decline(payment, run, "over_allowance", Decline::of_object(code))
         }
-        Some("DuplicateRequest" | "DuplicateReferenceId") => {
+        Some("DuplicateRequest" | "DuplicateReferenceId" | "DuplicateIdempotencyKey") => {
             payment.exposure = Exposure::Sent;
             unexpected(payment, "our key is on Amazon's books for something else".to_owned())
         }
@@ -268,7 +324,9 @@ fn at_rest(payment: &mut Payment, run: &mut Run, view: &ReferenceView, now: i64)
 
 /// The call was sent and an agreement does not list what it made: only the same call again tells.
 fn ask_again(payment: &mut Payment, run: &mut Run, now: i64, policy: &Policy) -> Next {
-    if let Some("DuplicateRequest" | "DuplicateReferenceId") = run.cause.take().as_deref() {
+    if let Some("DuplicateRequest" | "DuplicateReferenceId" | "DuplicateIdempotencyKey") =
+        run.cause.take().as_deref()
+    {
         return unexpected(payment, "our key is on Amazon's books for something else".to_owned());
     }
     run.lookups += 1;
@@ -279,23 +337,18 @@ fn ask_again(payment: &mut Payment, run: &mut Run, now: i64, policy: &Policy) ->
 }
 
 fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
-    match payment.reference.clone() {
-        // The buyer may have chosen another method in the widgets: confirming again tells.
-        Some(reference) if !run.reconfirmed => {
-            run.reconfirmed = true;
-            payment.phase = Phase::Confirming;
-            Next::Call(Effect::Confirm(reference))
-        }
-        Some(_) | None => {
-            let word = view.reason.as_deref().unwrap_or("Suspended");
-            decline(payment, run, "suspended", Decline::invalid_payment_method(word))
-        }
+    if run.reconfirmed {
+        let word = view.reason.as_deref().unwrap_or("Suspended");
+        return decline(payment, run, "suspended", Decline::invalid_payment_method(word));
     }
+    // The buyer may have chosen another method in the widgets: confirming again tells.
+    run.reconfirmed = true;
+    confirm(payment)
 }
 
 /// The message that opened the epoch is not acceptable. Once anything was published in the epoch,
 /// that is a hard decline; while money may have moved, it is a matter for an operator.
-fn reject(
+pub(super) fn reject(
     payment: &mut Payment,
     run: &mut Run,
     code: RejectionCode,

@@ -12,6 +12,9 @@ mod lookout;
 mod lookup;
 pub mod order_gate;
 mod phase;
+mod session;
+#[cfg(test)]
+mod session_tests;
 mod state;
 #[cfg(test)]
 mod tests;

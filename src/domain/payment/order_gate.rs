@@ -34,13 +34,16 @@ pub fn judge(
             }
         };
     };
-    let own = upsell.reference.is_some() && upsell.reference != order.reference;
+    let known = [order.reference.as_ref(), order.permission.as_ref()];
+    let own = upsell.reference.is_some() && !known.contains(&upsell.reference.as_ref());
     if own {
         return own_reference(upsell);
     }
     match order.phase {
         Phase::Authorized | Phase::Paid => {
             upsell.reference = order.reference.clone();
+            upsell.permission = order.permission.clone();
+            upsell.api = order.api.goes_on_by(upsell.api);
             upsell.owns_reference = false;
             // After an earlier soft decline the reference may be suspended: it is read first.
             upsell.phase = match (upsell.epoch > 1, upsell.on_agreement()) {
@@ -62,6 +65,7 @@ pub fn judge(
         | Phase::SettingDetails
         | Phase::Confirming
         | Phase::Metering
+        | Phase::Completing
         | Phase::Authorizing
         | Phase::LookingUp
         | Phase::AuthorizationPending
@@ -79,7 +83,7 @@ pub fn judge(
 
 fn own_reference(upsell: &mut Payment) -> Option<Next> {
     upsell.owns_reference = !upsell.on_agreement();
-    upsell.phase = if upsell.epoch > 1 { Phase::Inspecting } else { Phase::SettingDetails };
+    upsell.phase = upsell.first_phase();
     forget_exposure(upsell);
     None
 }

@@ -38,6 +38,8 @@ phases! {
     /// Whether it fits into what an agreement may be charged this month is judged, and its part of
     /// that is taken in the commit that allows the money call.
     Metering = "metering",
+    /// The checkout session is completed: the money call of the epoch, where its intent says so.
+    Completing = "completing",
     /// The money call of the epoch is made or repeated.
     Authorizing = "authorizing",
     /// What became of the money call is looked up at Amazon.
@@ -73,6 +75,7 @@ impl Phase {
             | Phase::SettingDetails
             | Phase::Confirming
             | Phase::Metering
+            | Phase::Completing
             | Phase::Authorizing
             | Phase::LookingUp
             | Phase::AuthorizationPending

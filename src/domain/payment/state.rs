@@ -5,7 +5,8 @@ use crate::domain::command::{
     Asker, AuthorizationMode, CaptureMode, Kind, PaymentKey, Sale, Texts,
 };
 use crate::domain::decline::Decline;
-use crate::domain::ids::{AuthorizationId, CaptureId, OrderId, ReferenceId};
+use crate::domain::ids::{AuthorizationId, CaptureId, OrderId, ReferenceId, ReferenceKind};
+use crate::domain::merchant::Api;
 use crate::domain::money::Money;
 
 /// Sealed bytes as text; only a vault opens them. Its debug form tells nothing.
@@ -53,6 +54,10 @@ pub struct Effort {
 pub struct Prior {
     /// The reference of the epoch before.
     pub reference: Option<ReferenceId>,
+    /// What is charged in its stead, where it was a checkout session.
+    pub permission: Option<ReferenceId>,
+    /// By which API.
+    pub api: Api,
     /// Its amount.
     pub amount: Money,
     /// Its capture mode.
@@ -88,9 +93,14 @@ pub struct Payment {
     pub seller_account: String,
     /// The buyer's consent; of an upsell, absent until its order is known.
     pub reference: Option<ReferenceId>,
+    /// Of a checkout session that was completed: what is charged in its stead. To everybody else
+    /// the two are one reference.
+    pub permission: Option<ReferenceId>,
     /// Whether the reference is this payment's own (not an upsell on its order's, and not an
     /// agreement, which many payments share).
     pub owns_reference: bool,
+    /// By which API; frozen when it begins, so that a change of the account finds nothing halfway.
+    pub api: Api,
     /// How much is asked for.
     pub amount: Money,
     /// When it is captured.
@@ -189,6 +199,8 @@ impl Payment {
             refunded: Money::zero(sale.amount.currency()),
             key: sale.key,
             reference: sale.reference,
+            permission: None,
+            api: Api::Mws,
             amount: sale.amount,
             capture: sale.capture,
             authorization: sale.authorization,
@@ -231,6 +243,8 @@ impl Payment {
     pub fn reopen(&mut self, sale: Sale, asker: Asker, personal: Option<Sealed>, now: i64) {
         self.prior = Some(Box::new(Prior {
             reference: self.reference.clone(),
+            permission: self.permission.clone(),
+            api: self.api,
             amount: self.amount,
             capture: self.capture,
             authorization: self.authorization,
@@ -247,6 +261,7 @@ impl Payment {
         let same = sale.reference.is_none() || sale.reference == self.reference;
         if !same {
             self.confirmed_total = None;
+            self.permission = None;
         }
         self.phase = sale.first_phase(now).unwrap_or(Phase::Inspecting);
         self.owns_reference = sale.owns_reference();
@@ -286,6 +301,45 @@ impl Payment {
         self.close_reference_at = None;
     }
 
+    /// Freezes by which API it goes from here on; a permission that v2 made stays v2's.
+    pub fn begin_by(&mut self, now: Api) {
+        let before = if self.permission.is_some() { self.api } else { Api::Mws };
+        self.api = before.goes_on_by(now);
+        if self.phase == Phase::SettingDetails {
+            self.phase = self.first_phase();
+        }
+    }
+
+    /// Where a payment on a consent of its own begins: one that may be open is read first.
+    #[must_use]
+    pub fn first_phase(&self) -> Phase {
+        let open = self.api.references_come_open() || self.is_uncompleted();
+        if open || self.epoch > 1 { Phase::Inspecting } else { Phase::SettingDetails }
+    }
+
+    /// Whether its reference is a checkout session that nobody completed yet, as far as we know.
+    #[must_use]
+    pub fn is_uncompleted(&self) -> bool {
+        let reference = self.reference.as_ref();
+        self.permission.is_none()
+            && reference.is_some_and(|reference| match reference.kind() {
+                ReferenceKind::Session => true,
+                ReferenceKind::OneTime | ReferenceKind::Recurring => false,
+            })
+    }
+
+    /// Whether nobody else will use the reference that was charged: then it is closed.
+    #[must_use]
+    pub fn ends_reference(&self) -> bool {
+        self.owns_reference && !self.on_agreement() && !self.is_uncompleted()
+    }
+
+    /// The reference that is charged.
+    #[must_use]
+    pub fn charged(&self) -> Option<&ReferenceId> {
+        self.permission.as_ref().or(self.reference.as_ref())
+    }
+
     /// Takes the next number; the last one moved nothing, by Amazon's word.
     pub fn begin_epoch(&mut self) {
         self.epoch += 1;
@@ -302,6 +356,8 @@ impl Payment {
     pub fn restore(&mut self) -> bool {
         let Some(prior) = self.prior.take() else { return false };
         self.reference = prior.reference;
+        self.permission = prior.permission;
+        self.api = prior.api;
         self.amount = prior.amount;
         self.captured = Money::zero(prior.amount.currency());
         self.refunded = Money::zero(prior.amount.currency());

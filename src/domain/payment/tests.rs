@@ -56,16 +56,7 @@ pub(super) fn opened(sale: Sale) -> Payment {
 }
 
 pub(super) fn reference(state: R) -> ReferenceView {
-    ReferenceView {
-        state,
-        reason: None,
-        total: Some(usd(1995)),
-        constraints: Vec::new(),
-        authorizations: Vec::new(),
-        authentication_required: false,
-        consent: None,
-        month: None,
-    }
+    ReferenceView { total: Some(usd(1995)), ..ReferenceView::in_state(state) }
 }
 
 pub(super) fn set() -> Reply {
@@ -83,7 +74,7 @@ pub(super) fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply 
     }))
 }
 
-fn capture(state: CaptureState, reason: &str) -> Reply {
+pub(super) fn capture(state: CaptureState, reason: &str) -> Reply {
     Ok(Answer::Capture(CaptureView {
         id: CaptureId::new("C1").unwrap(),
         state,
@@ -118,7 +109,7 @@ pub(super) fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) 
                 assert_eq!(effect.name(), *name, "{effect:?}");
                 decide(&mut payment, &mut run, &effect, reply.clone(), now, &policy)
             }
-            Next::Checkpoint => start(&mut payment, &mut run, now),
+            Next::Checkpoint | Next::Adopt => start(&mut payment, &mut run, now),
             Next::Meter => match super::metered(&mut payment, &mut run, now) {
                 None => start(&mut payment, &mut run, now),
                 Some(next) => next,

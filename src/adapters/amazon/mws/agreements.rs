@@ -60,15 +60,13 @@ pub(super) fn authorize(made: &Authorize) -> Call<'_> {
 /// An agreement as it is shown. It lists none of its authorizations.
 pub(super) fn view(details: Element<'_>) -> Result<ReferenceView, &'static str> {
     let status = details.child("BillingAgreementStatus").ok_or("an agreement without a status")?;
+    let state = state(status.text_of("State").ok_or("an agreement without a state")?);
     Ok(ReferenceView {
-        state: state(status.text_of("State").ok_or("an agreement without a state")?),
         reason: status.text_of("ReasonCode").map(str::to_owned),
-        total: None,
         constraints: constraints(details),
-        authorizations: Vec::new(),
-        authentication_required: false,
         consent: details.text_of("BillingAgreementConsent").map(|text| text == "true"),
         month: month(details)?,
+        ..ReferenceView::in_state(state)
     })
 }
 

@@ -1,11 +1,8 @@
 //! Which fault an answer is that is not "yes". By Amazon's code where there is one, else by status;
 //! never by a message's text. It must never call something refused that may have been done.
 
-use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
-
 use super::wire::{Document, Element};
-use crate::adapters::amazon::http::Received;
+use crate::adapters::amazon::http::{Received, believed, until};
 use crate::domain::gateway::Fault;
 
 /// Refused before execution by a quota.
@@ -49,9 +46,6 @@ const PLAIN: [&str; 13] = [
     "TransactionAmountExceeded",
     "TransactionCountExceeded",
 ];
-
-/// A hint beyond a day is not believed.
-const HINT_MAX_MS: i64 = 86_400_000;
 
 /// What an error document says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -143,22 +137,12 @@ pub(super) fn of_told(told: Told, received: &Received, now_ms: i64) -> Fault {
 /// Amazon's hint in milliseconds: how long to wait, or, where the hour's quota is spent, when it is
 /// given anew.
 fn retry_after(received: &Received, code: Option<&str>, now_ms: i64) -> Option<i64> {
-    let at = |text: &str| {
-        let parsed = OffsetDateTime::parse(text, &Rfc2822)
-            .or_else(|_| OffsetDateTime::parse(text, &Rfc3339))
-            .ok()?;
-        let at_ms = i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()?;
-        Some(at_ms - now_ms)
-    };
     let spent = code == Some("QuotaExceeded")
         || received.header("x-mws-quota-remaining").is_some_and(|left| left.trim() == "0");
-    let hint = received
-        .header("retry-after")
-        .and_then(|text| {
-            text.trim().parse().ok().map(|s: i64| s.saturating_mul(1000)).or_else(|| at(text))
-        })
-        .or_else(|| received.header("x-mws-quota-resetson").filter(|_| spent).and_then(at));
-    hint.filter(|ms| *ms > 0).map(|ms| ms.min(HINT_MAX_MS))
+    received.retry_after_ms(now_ms).or_else(|| {
+        let given = received.header("x-mws-quota-resetson").filter(|_| spent)?;
+        until(given, now_ms).and_then(believed)
+    })
 }
 
 fn is_word(text: &str) -> bool {

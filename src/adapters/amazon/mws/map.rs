@@ -4,6 +4,7 @@
 use super::agreements;
 use super::sign::Params;
 use super::wire::Element;
+use crate::adapters::amazon::amount::decimal;
 use crate::domain::gateway::{
     Answer, AuthorizationState, AuthorizationView, Authorize, Capture, CaptureState, CaptureView,
     Effect, ReferenceState, ReferenceView, SetDetails,
@@ -46,6 +47,8 @@ impl<'a> Call<'a> {
             Effect::Confirm(id) => {
                 either("ConfirmOrderReference", "ConfirmBillingAgreement", id, Kind::Done)
             }
+            // A session is nothing that this API knows.
+            Effect::Complete(_) => return None,
             Effect::Authorize(call) => match call.reference.kind() {
                 ReferenceKind::Recurring => agreements::authorize(call),
                 ReferenceKind::OneTime | ReferenceKind::Session => authorize(call),
@@ -196,15 +199,14 @@ fn reference(details: Element<'_>) -> Result<ReferenceView, &'static str> {
         .child("PaymentAuthenticationStatus")
         .and_then(|status| status.text_of("State"))
         .is_some_and(|state| state.eq_ignore_ascii_case("REQUIRED"));
+    let state = state(status.text_of("State").ok_or("a reference without a state")?);
     Ok(ReferenceView {
-        state: state(status.text_of("State").ok_or("a reference without a state")?),
         reason: status.text_of("ReasonCode").map(str::to_owned),
         total: money(details, "OrderTotal")?,
         constraints: constraints(details),
         authorizations: ids(details, AuthorizationId::new),
         authentication_required: required,
-        consent: None,
-        month: None,
+        ..ReferenceView::in_state(state)
     })
 }
 
@@ -280,22 +282,6 @@ pub(super) fn money(details: Element<'_>, name: &str) -> Result<Option<Money>, &
     };
     let currency = Currency::parse(code).ok_or("an amount in an unknown currency")?;
     decimal(amount, currency).map(Some).ok_or("an amount that is no number of its currency")
-}
-
-/// Reads `0`, `5.0`, `106.00`, and `134.00` yen: zeros behind the currency's digits are nothing.
-fn decimal(text: &str, currency: Currency) -> Option<Money> {
-    let digits = usize::try_from(currency.digits()).unwrap_or(0);
-    let text = match text.split_once('.') {
-        Some((whole, fraction)) if fraction.len() > digits => {
-            let (kept, dropped) = fraction.split_at_checked(digits)?;
-            if !dropped.bytes().all(|byte| byte == b'0') {
-                return None;
-            }
-            if kept.is_empty() { whole } else { &text[..=whole.len() + digits] }
-        }
-        _ => text,
-    };
-    Money::parse_or_zero(text, currency).ok()
 }
 
 /// The buyer and the shipping address that a reference shows.

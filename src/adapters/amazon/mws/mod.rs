@@ -121,7 +121,10 @@ impl Gateway for MwsGateway {
                 (result.or_else(closed_already), request_id)
             }
             (_, Some(call)) => self.one(account, call).await,
-            (_, None) => unreachable!("every effect but a search is one operation"),
+            (effect, None) => {
+                let detail = format!("{} of what MWS does not know", effect.name());
+                (Err(Fault::Unexpected { detail }), None)
+            }
         };
         Exchange { reply, request_id }
     }

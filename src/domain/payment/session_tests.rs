@@ -1,0 +1,354 @@
+//! Checkout sessions and permissions, each as a history: what is looked at before money moves, what
+//! becomes of a lost answer, and what somebody else did before us.
+
+use super::decide::{Next, Wait};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::state::Payment;
+use super::tests::{NOW, Played, authorization, capture, ends, opened, play, play_at, refused};
+use super::tests::{sale, usd};
+use crate::domain::command::{CaptureMode, Sale};
+use crate::domain::decline::{RejectionCode, Softness};
+use crate::domain::gateway::{
+    Answer, AuthorizationState as A, CaptureState, Fault, Intent, ReferenceState as R,
+    ReferenceView, Reply,
+};
+use crate::domain::ids::{AuthorizationId, ReferenceId};
+use crate::domain::merchant::Api;
+use crate::domain::policy::Policy;
+
+const SESSION: &str = "bd504926-f659-4ad7-a1a9-9a747aaf5275";
+const PERMISSION: &str = "S01-0000009-0000009";
+
+fn id(text: &str) -> ReferenceId {
+    ReferenceId::new(text).unwrap()
+}
+
+fn order_on(reference: &str, capture: CaptureMode) -> Payment {
+    let mut payment = opened(Sale { reference: Some(id(reference)), capture, ..sale() });
+    payment.begin_by(Api::V2);
+    payment
+}
+
+fn order() -> Payment {
+    order_on(SESSION, CaptureMode::Immediate)
+}
+
+fn view(state: R, intent: Intent) -> ReferenceView {
+    ReferenceView {
+        total: Some(usd(1995)),
+        lists_all: false,
+        intent: Some(intent),
+        seller_order_id: Some("CRM-1".to_owned()),
+        ..ReferenceView::in_state(state)
+    }
+}
+
+fn open(intent: Intent) -> Reply {
+    Ok(Answer::Reference(view(R::Draft, intent)))
+}
+
+fn completed(intent: Intent, charge: Option<&str>) -> Reply {
+    Ok(Answer::Reference(ReferenceView {
+        permission: Some(id(PERMISSION)),
+        authorizations: charge.map(|id| AuthorizationId::new(id).unwrap()).into_iter().collect(),
+        ..view(R::Open, intent)
+    }))
+}
+
+fn canceled(reason: &str) -> Reply {
+    let over = view(R::Canceled, Intent::Capture);
+    Ok(Answer::Reference(ReferenceView { reason: Some(reason.to_owned()), ..over }))
+}
+
+/// A permission with so much left of 19.95.
+fn permission(state: R, left: i64) -> Reply {
+    Ok(Answer::Reference(ReferenceView {
+        limit: Some(usd(1995)),
+        balance: Some(usd(left)),
+        lists_all: false,
+        ..ReferenceView::in_state(state)
+    }))
+}
+
+fn charged() -> Reply {
+    authorization(A::Closed, "MaxCapturesProcessed", &["C1"])
+}
+
+fn declined(reason: &str) -> Reply {
+    Err(Fault::Declined { reason: reason.to_owned() })
+}
+
+#[track_caller]
+fn rejects(played: &Played, field: &str) {
+    let Next::Reject(RejectionCode::Conflict, errors) = &played.last else {
+        panic!("{:?}", played.last)
+    };
+    assert_eq!(errors[0].field, field);
+}
+
+#[test]
+fn a_session_that_only_confirms_is_completed_and_its_permission_charged() {
+    let played = play(
+        order(),
+        &[
+            ("read_reference", open(Intent::Confirm)),
+            ("complete", completed(Intent::Confirm, None)),
+            ("authorize", charged()),
+        ],
+    );
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!(played.payment.charged(), Some(&id(PERMISSION)));
+    assert_eq!(played.payment.reference, Some(id(SESSION)), "the CRM knows it by this name");
+}
+
+#[test]
+fn the_charge_of_a_session_is_read_before_anybody_is_told_that_it_was_paid() {
+    for (intent, read) in [
+        (
+            Intent::Capture,
+            vec![
+                ("read_authorization", charged()),
+                ("read_capture", capture(CaptureState::Completed, "")),
+            ],
+        ),
+        (
+            Intent::Authorize,
+            vec![
+                ("read_authorization", authorization(A::Open, "", &[])),
+                ("capture", capture(CaptureState::Completed, "")),
+            ],
+        ),
+    ] {
+        let first = [("read_reference", open(intent)), ("complete", completed(intent, Some("A1")))];
+        let played = play(order(), &[&first[..], &read].concat());
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+    }
+    // Pending first, as 202 says.
+    let played = play(
+        order(),
+        &[
+            ("read_reference", open(Intent::Capture)),
+            ("complete", completed(Intent::Capture, Some("A1"))),
+            ("read_authorization", authorization(A::Pending, "", &[])),
+        ],
+    );
+    assert_eq!(played.told, [Outcome::PendingAmazon]);
+    assert_eq!(played.payment.phase, Phase::AuthorizationPending);
+}
+
+#[test]
+fn a_session_that_says_something_else_is_rejected_before_it_is_completed() {
+    let other = ReferenceView { total: Some(usd(2000)), ..view(R::Draft, Intent::Capture) };
+    let played = play(order(), &[("read_reference", Ok(Answer::Reference(other)))]);
+    rejects(&played, "amount");
+    let manual = order_on(SESSION, CaptureMode::Manual);
+    let played = play(manual, &[("read_reference", open(Intent::Capture))]);
+    rejects(&played, "capture");
+    let unfinished = ReferenceView {
+        constraints: vec!["BuyerNotAssociated".to_owned()],
+        ..view(R::Draft, Intent::Capture)
+    };
+    let played = play(order(), &[("read_reference", Ok(Answer::Reference(unfinished)))]);
+    ends(&played, Phase::Declined, &[Outcome::Declined]);
+    assert_eq!(played.payment.decline.unwrap().code, "BuyerNotAssociated");
+}
+
+#[test]
+fn a_session_bears_the_crms_id_before_it_is_completed() {
+    let bare = ReferenceView { seller_order_id: None, ..view(R::Draft, Intent::Confirm) };
+    let manual = order_on(SESSION, CaptureMode::Manual);
+    let played = play(
+        manual,
+        &[
+            ("read_reference", Ok(Answer::Reference(bare))),
+            ("set_details", open(Intent::Confirm)),
+            ("complete", completed(Intent::Confirm, None)),
+            ("authorize", authorization(A::Open, "", &[])),
+        ],
+    );
+    ends(&played, Phase::Authorized, &[Outcome::Authorized]);
+}
+
+#[test]
+fn a_completion_without_an_answer_is_asked_for_again_and_found_done() {
+    for charge in [Some("A1"), None] {
+        let (intent, then) = match charge {
+            Some(_) => (Intent::Authorize, "read_authorization"),
+            None => (Intent::Confirm, "authorize"),
+        };
+        let played = play(
+            order(),
+            &[
+                ("read_reference", open(intent)),
+                ("complete", Err(Fault::Unknown)),
+                ("complete", refused("InvalidCheckoutSessionStatus")),
+                ("read_reference", completed(intent, charge)),
+                (then, authorization(A::Open, "", &["C1"])),
+                ("read_capture", capture(CaptureState::Completed, "")),
+            ],
+        );
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+    }
+}
+
+#[test]
+fn a_process_that_died_about_a_session_looks_before_it_completes() {
+    let mut dead = order();
+    dead.exposure = Exposure::Sent;
+    let played = play(
+        dead.clone(),
+        &[
+            ("read_reference", open(Intent::Confirm)),
+            ("complete", completed(Intent::Confirm, None)),
+            ("authorize", charged()),
+        ],
+    );
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    // It had got as far as the charge: the same call again tells.
+    let played = play(
+        dead,
+        &[("read_reference", completed(Intent::Confirm, None)), ("authorize", charged())],
+    );
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+}
+
+#[test]
+fn what_somebody_else_completed_is_this_payment_s_if_it_is_the_same() {
+    let of = |played: &Played| (played.payment.charged().cloned(), played.payment.phase);
+    let played = play(
+        order(),
+        &[
+            ("read_reference", completed(Intent::Capture, Some("A1"))),
+            ("read_authorization", charged()),
+            ("read_capture", capture(CaptureState::Completed, "")),
+        ],
+    );
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    let cheap = Payment { amount: usd(1500), ..order() };
+    let played = play(
+        cheap,
+        &[
+            ("read_reference", completed(Intent::Capture, Some("A1"))),
+            ("read_authorization", charged()),
+        ],
+    );
+    rejects(&played, "amount");
+    // One without a charge is charged, if nobody else has done it.
+    let played = play(
+        order(),
+        &[
+            ("read_reference", completed(Intent::Confirm, None)),
+            ("read_reference", permission(R::Open, 1995)),
+            ("authorize", charged()),
+        ],
+    );
+    assert_eq!(of(&played), (Some(id(PERMISSION)), Phase::Paid));
+    let played = play(
+        order(),
+        &[
+            ("read_reference", completed(Intent::Confirm, None)),
+            ("read_reference", permission(R::Open, 995)),
+        ],
+    );
+    rejects(&played, "amazonOrderId");
+}
+
+#[test]
+fn a_session_that_is_over_is_declined_softly_where_another_checkout_may_be_paid() {
+    for (reason, softness) in [
+        ("Declined", Softness::Soft),
+        ("Expired", Softness::Hard),
+        ("BuyerCanceled", Softness::Hard),
+    ] {
+        let played = play(
+            order(),
+            &[
+                ("read_reference", open(Intent::Capture)),
+                ("complete", refused("CheckoutSessionCanceled")),
+                ("read_reference", canceled(reason)),
+            ],
+        );
+        ends(&played, Phase::Declined, &[Outcome::Declined]);
+        assert_eq!(played.payment.decline.unwrap().softness, softness, "{reason}");
+    }
+}
+
+#[test]
+fn a_permission_is_read_before_it_is_charged() {
+    let on = || order_on(PERMISSION, CaptureMode::Immediate);
+    let played =
+        play(on(), &[("read_reference", permission(R::Open, 1995)), ("authorize", charged())]);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    // Somebody else has charged it, or it is for another total.
+    let played = play(on(), &[("read_reference", permission(R::Open, 1000))]);
+    rejects(&played, "amazonOrderId");
+    let dear = Payment { amount: usd(1999), ..on() };
+    let played = play(dear, &[("read_reference", permission(R::Open, 1995))]);
+    rejects(&played, "amount");
+    // Not chargeable: whether the buyer mended it is asked once.
+    let played = play(
+        on(),
+        &[
+            ("read_reference", permission(R::Suspended, 1995)),
+            ("confirm", refused("PaymentMethodNotUpdated")),
+        ],
+    );
+    ends(&played, Phase::Declined, &[Outcome::Declined]);
+    assert!(played.payment.declined_soft());
+}
+
+#[test]
+fn verdicts_of_v2_have_the_same_meaning_as_their_likes() {
+    for (reason, code, softness) in [
+        ("HardDeclined", "InvalidPaymentMethod", Softness::Soft),
+        ("MFANotCompleted", "AuthenticationRequired", Softness::Soft),
+        ("PaymentMethodNotAllowed", "PaymentMethodNotAllowed", Softness::Soft),
+        ("AmazonRejected", "AmazonRejected", Softness::Hard),
+    ] {
+        let played = play(
+            order_on(PERMISSION, CaptureMode::Immediate),
+            &[("read_reference", permission(R::Open, 1995)), ("authorize", declined(reason))],
+        );
+        ends(&played, Phase::Declined, &[Outcome::Declined]);
+        let decline = played.payment.decline.unwrap();
+        assert_eq!((decline.code.as_str(), decline.softness), (code, softness));
+        assert_eq!(decline.amazon_reason.as_deref(), Some(reason));
+    }
+    // Softly declined is Amazon's failure: it is asked again, twice, and then told.
+    let mut payment = order_on(PERMISSION, CaptureMode::Immediate);
+    payment.phase = Phase::Authorizing;
+    for epoch in [2, 3] {
+        let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
+        assert_eq!((played.payment.epoch, played.told.len()), (epoch, 0));
+        payment = played.payment;
+    }
+    let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
+    let decline = played.payment.decline.unwrap();
+    assert_eq!(decline.code, "ProcessingFailure");
+    assert_eq!(decline.amazon_reason.as_deref(), Some("SoftDeclined"));
+}
+
+#[test]
+fn where_nothing_is_listed_an_absence_proves_nothing() {
+    let mut sent = order_on(PERMISSION, CaptureMode::Immediate);
+    sent.phase = Phase::Authorizing;
+    sent.exposure = Exposure::Sent;
+    let late = NOW + Policy::default().budget_checkout_ms + 1;
+    for state in [R::Open, R::Closed] {
+        let played = play_at(
+            late,
+            sent.clone(),
+            &[
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("read_reference", permission(state, 1995)),
+            ],
+        );
+        let Next::Settle(Wait::Operator(reason, _)) = &played.last else {
+            panic!("{:?}", played.last)
+        };
+        assert_eq!(*reason, DeadLetterReason::UnknownOutcome);
+        assert_eq!(played.payment.epoch, 1, "a key that may have booked is never replaced");
+    }
+}

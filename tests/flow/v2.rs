@@ -1,0 +1,211 @@
+//! What only API v2 has: checkout sessions of every intent, permissions that others have charged,
+//! answers that Amazon only repeats; and the way across for a MID that comes from MWS.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::{MID, merchant, merchant_by_v2, merchant_id, order, upsell};
+use crate::support::sim::Reference;
+use crate::support::{App, Combination, on_every_combination, v2};
+use crate::world::{
+    assert_names, captured, conflict, dead_letter, moved, news, of_order, story, told, verdict,
+};
+
+on_every_combination!(
+    a_session_does_what_its_intent_says,
+    a_session_that_says_something_else_is_rejected,
+    what_is_completed_already_is_taken_as_it_is,
+    a_key_that_only_fails_is_never_replaced,
+    a_mid_goes_over_and_comes_back,
+);
+
+async fn app(combination: Combination) -> App {
+    App::builder(combination.by_v2()).env("PENDING_POLL_FIRST", 1).start().await
+}
+
+/// A call of the same merchant by another integration of his.
+async fn call(app: &App, method: Method, path: &str, key: Option<&str>, body: &Value) -> Value {
+    let mid = merchant_by_v2(MID);
+    let key_id = mid["publicKeyId"].as_str().unwrap();
+    let reply = v2::call(&app.sim.server, key_id, (method, path), key, body).await;
+    assert!((200..300).contains(&reply.status), "{path}: {} {}", reply.status, reply.text);
+    reply.json()
+}
+
+async fn complete(app: &App, session: &Reference, amount: &str) -> Value {
+    let path = format!("checkoutSessions/{}/complete", session.id);
+    let body = json!({ "chargeAmount": { "amount": amount, "currencyCode": "USD" } });
+    call(app, Method::POST, &path, None, &body).await
+}
+
+async fn a_session_does_what_its_intent_says(combination: Combination) {
+    let app = app(combination).await;
+    for intent in ["Confirm", "Authorize", "AuthorizeWithCapture"] {
+        let session = app.session(intent, "29.95", Value::Null).await;
+        let paid = verdict(&app, intent, &order(intent, &session)).await;
+        assert_eq!(paid["data"]["status"], "paid", "{intent}: {paid}");
+        assert_eq!(paid["data"]["amazonOrderId"], session.id);
+        assert_eq!(paid["data"]["buyer"]["firstName"], "Ada", "{intent}: {paid}");
+        assert_eq!(captured(&app, &session.id).await, ["29.95"], "{intent}");
+        let entries = app.sim.moved(&session.id, "capture").await;
+        assert_eq!(entries[0]["sellerOrderId"], intent, "{entries:?}");
+    }
+    for intent in ["Confirm", "Authorize"] {
+        let session = app.session(intent, "29.95", Value::Null).await;
+        let mut body = order(&format!("rest-{intent}"), &session);
+        body["capture"] = json!("manual");
+        let rest = verdict(&app, &format!("rest {intent}"), &body).await;
+        assert_eq!(rest["data"]["status"], "authorized", "{intent}: {rest}");
+        assert!(captured(&app, &session.id).await.is_empty());
+    }
+    // Declined on Amazon's own page: another checkout may be paid.
+    let plan = json!(["InvalidPaymentMethod"]);
+    let session = app.session("AuthorizeWithCapture", "29.95", plan).await;
+    let declined = verdict(&app, "d", &order("o-d", &session)).await;
+    crate::world::assert_decline(
+        &declined,
+        "InvalidPaymentMethod",
+        "soft",
+        "update_payment_method",
+        true,
+    );
+    let other = app.session("AuthorizeWithCapture", "29.95", Value::Null).await;
+    let paid = verdict(&app, "e", &order("o-d", &other)).await;
+    assert_eq!((&paid["data"]["status"], &paid["data"]["epoch"]), (&json!("paid"), &json!(2)));
+}
+
+async fn a_session_that_says_something_else_is_rejected(combination: Combination) {
+    let app = app(combination).await;
+    let session = app.session("AuthorizeWithCapture", "31.00", Value::Null).await;
+    conflict(&app, "1", &order("o-1", &session), "amount").await;
+    assert!(moved(&app, &session.id).await.is_empty());
+    let mut right = order("o-1", &session);
+    right["amount"] = json!("31.00");
+    let mut manual = right.clone();
+    manual["capture"] = json!("manual");
+    conflict(&app, "2", &manual, "capture").await;
+    assert!(moved(&app, &session.id).await.is_empty());
+    // It was nobody's fault but the messages': judged afresh it is paid.
+    assert_eq!(verdict(&app, "3", &right).await["data"]["status"], "paid");
+    assert_eq!(captured(&app, &session.id).await, ["31.00"]);
+    // A session and its permission are one reference to everybody else.
+    let mut other = order("o-2", &session);
+    other["amount"] = json!("31.00");
+    conflict(&app, "4", &other, "amazonOrderId").await;
+    let entries = app.sim.moved(&session.id, "capture").await;
+    other["amazonOrderId"] = entries[0]["referenceId"].clone();
+    conflict(&app, "5", &other, "amazonOrderId").await;
+    assert_eq!(captured(&app, &session.id).await, ["31.00"]);
+    let unknown = Reference { id: "bd504926-f659-4ad7-a1a9-9a747aaf5275".to_owned(), ..session };
+    let rejected = verdict(&app, "6", &order("o-3", &unknown)).await;
+    assert_eq!(rejected["data"]["decline"]["code"], "unknown_reference", "{rejected}");
+    assert_names(&rejected["data"]["decline"]["errors"], "amazonOrderId");
+}
+
+async fn what_is_completed_already_is_taken_as_it_is(combination: Combination) {
+    let app = app(combination).await;
+    let session = app.session("AuthorizeWithCapture", "29.95", Value::Null).await;
+    let done = complete(&app, &session, "29.95").await;
+    let mut dear = order("o-1", &session);
+    dear["amount"] = json!("31.00");
+    conflict(&app, "1", &dear, "amount").await;
+    let paid = verdict(&app, "2", &order("o-1", &session)).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(paid["data"]["amazonCaptureId"], done["chargeId"]);
+    assert_eq!(captured(&app, &session.id).await, ["29.95"]);
+
+    // One that was only confirmed is charged, once, by whichever name it is known.
+    let session = app.session("Confirm", "29.95", Value::Null).await;
+    let done = complete(&app, &session, "29.95").await;
+    let permission = Reference {
+        id: done["chargePermissionId"].as_str().unwrap().to_owned(),
+        token: session.token.clone(),
+    };
+    let paid = verdict(&app, "3", &order("o-3", &permission)).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    conflict(&app, "4", &order("o-4", &session), "amazonOrderId").await;
+    assert_eq!(captured(&app, &session.id).await, ["29.95"]);
+
+    // Somebody else has charged it.
+    let session = app.session("Confirm", "29.95", Value::Null).await;
+    let done = complete(&app, &session, "29.95").await;
+    let charge = json!({
+        "chargePermissionId": done["chargePermissionId"], "captureNow": true,
+        "chargeAmount": { "amount": "9.95", "currencyCode": "USD" },
+    });
+    call(&app, Method::POST, "charges", Some("somebody-else"), &charge).await;
+    conflict(&app, "5", &order("o-5", &session), "amazonOrderId").await;
+    assert_eq!(captured(&app, &session.id).await, ["9.95"]);
+}
+
+async fn a_key_that_only_fails_is_never_replaced(combination: Combination) {
+    let app = App::builder(combination.by_v2())
+        .env("RETRY_BUDGET_CHECKOUT", 1)
+        .env("PROCESSING_FAILURE_WAIT", 1)
+        .start()
+        .await;
+    // Amazon keeps what went wrong under a key, and repeats it.
+    app.sim.set(json!({ "readings": { "12": "b" } })).await;
+    let session = app.reference(Value::Null).await;
+    let refused = json!([{
+        "match": { "operation": "CreateCharge" }, "fault": "status", "status": 500, "times": 1,
+    }]);
+    app.sim.faults(refused).await;
+    crate::world::accepted(&app, "1", &order("o-1", &session)).await;
+    let letter = dead_letter(&app, |letter| letter["orderId"] == "o-1").await;
+    assert_eq!(letter["reason"], "unknown_outcome", "{letter}");
+    let pending = news(&app, &of_order("o-1"), "pending", 1).await;
+    assert_eq!(pending["data"]["pending"], json!({ "cause": "operator" }));
+    assert!(captured(&app, &session.id).await.is_empty());
+}
+
+async fn a_mid_goes_over_and_comes_back(combination: Combination) {
+    let app = App::builder(combination).env("PENDING_POLL_FIRST", 1).start().await;
+    let seller = merchant_id(MID);
+    let upgrade = json!({ "merchantId": seller, "upgradeKeys": ["AFVKS7ABCDEFGHIJKLMNOPQR"] });
+    app.sim.play("/sellers", &upgrade).await;
+    // Of the days of MWS: paid, and in the middle.
+    let before = app.reference(Value::Null).await;
+    let mut body = order("o-1", &before);
+    body["amount"] = json!("200.00");
+    assert_eq!(verdict(&app, "1", &body).await["data"]["status"], "paid");
+    let slow = app.reference(json!([{ "outcome": "approve", "afterSeconds": 600 }])).await;
+    crate::world::accepted(&app, "2", &order("o-2", &slow)).await;
+    news(&app, &of_order("o-2"), "pending", 2).await;
+
+    let shown = app.cli_json(&["mid", "upgrade-key", MID, "--json"]);
+    assert_eq!((&shown["api"], &shown["publicKeyId"]), (&json!("v2"), &upgrade["upgradeKeys"][0]));
+    assert_eq!(shown["accessKey"], merchant(MID)["accessKey"], "the old keys are kept");
+    assert!(!shown.to_string().contains("PRIVATE"), "{shown}");
+    app.cli_done(&["mid", "test", MID]);
+    // Once more changes nothing.
+    assert_eq!(app.cli_json(&["mid", "upgrade-key", MID, "--json"]), shown);
+    // Running roles know it within five seconds.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+
+    let paid = verdict(&app, "1u", &upsell("o-1", "u-1")).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(captured(&app, &before.id).await, ["200.00", "4.00"]);
+    let calls = app.sim.calls(&seller).await;
+    assert!(calls.to_string().contains("CreateCharge"), "{calls}");
+    // What the widgets still leave in Draft is confirmed by MWS and charged by v2.
+    let draft = app.reference(Value::Null).await;
+    let paid = verdict(&app, "3", &order("o-3", &draft)).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(captured(&app, &draft.id).await, ["29.95"]);
+    // What was in the middle is finished by the API that began it.
+    app.sim.advance(700).await;
+    news(&app, &of_order("o-2"), "paid", 2).await;
+    assert_eq!(captured(&app, &slow.id).await, ["29.95"]);
+    let events = told(&app, &of_order("o-2")).await;
+    assert_eq!(story(&events), [("pending".to_owned(), 2), ("paid".to_owned(), 2)]);
+
+    let shown = app.cli_json(&["mid", "upgrade-key", MID, "--back", "--json"]);
+    assert_eq!(shown["api"], "mws");
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let after = app.reference(Value::Null).await;
+    let paid = verdict(&app, "4", &order("o-4", &after)).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    let again = app.cli_json(&["mid", "upgrade-key", MID, "--json"]);
+    assert_eq!((&again["api"], &again["publicKeyId"]), (&json!("v2"), &shown["publicKeyId"]));
+}
