@@ -12,6 +12,7 @@ mod m20261125_000001_payments;
 mod m20261125_000002_messages;
 mod m20261125_000003_people;
 mod m20261125_000004_workers;
+mod m20261126_000001_operations;
 mod m20261126_000002_mandates;
 mod m20261126_000003_notifications;
 mod m20261126_000004_api;
@@ -99,6 +100,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000002_messages::Migration),
             Box::new(m20261125_000003_people::Migration),
             Box::new(m20261125_000004_workers::Migration),
+            Box::new(m20261126_000001_operations::Migration),
             Box::new(m20261126_000002_mandates::Migration),
             Box::new(m20261126_000003_notifications::Migration),
             Box::new(m20261126_000004_api::Migration),

@@ -8,6 +8,7 @@ use super::trail::Trail;
 use crate::contract::command::Parsed;
 use crate::domain::payment::admission::Known;
 use crate::domain::payment::decide::Run;
+use crate::domain::payment::operations::turn::Focus;
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase};
 use crate::ports::gateway::Account;
 use crate::ports::mandates::MandateWrite;
@@ -72,7 +73,7 @@ impl Engine {
         if !drive {
             return Ok(Taken::Done);
         }
-        Ok(Taken::Drive(Box::new(Claimed { payment, seat })))
+        Ok(Taken::Drive(Box::new(Claimed { payment, seat, focus: Focus::Payment })))
     }
 
     /// Whether a claim that nobody confirmed is in the store: then this process has to drive it,
@@ -83,6 +84,7 @@ impl Engine {
             stored.version == claim.version
                 && stored.lease == claim.lease
                 && stored.opener.message_id == claim.opener.message_id
+                && stored.operations == claim.operations
         }))
     }
 }

@@ -1,9 +1,9 @@
 //! Requests to close an agreement: taken in with one commit, answered by whoever looks at the
 //! agreement, and what operators do with those that lie still.
 
+use super::dead_letters::letter_id;
 use super::engine::Engine;
 use super::intake::Taken;
-use super::settle::letter_id;
 use crate::contract::command::{CloseAgreement, Parsed, check_agreement};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::mandate::{Closing, Mandate};

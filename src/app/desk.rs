@@ -2,14 +2,20 @@
 //! commit with a line in the audit log. Nothing is given up while money may have moved, and a
 //! redrive never changes payment or reference.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::engine::Engine;
-use super::may_be_discarded;
 use super::trail::Trail;
+use super::{may_be_discarded, operation_may_be_discarded};
 use crate::domain::decline::Decline;
 use crate::domain::mandate::Mandate;
-use crate::domain::payment::{DeadLetterReason, Effort, Outcome, Payment, Phase};
+use crate::domain::operation::OperationTag;
+use crate::domain::payment::operations::turn;
+use crate::domain::payment::{
+    DeadLetterReason, Effort, OperationOutcome, OperationPhase, Outcome, Payment, Phase, Told,
+};
 use crate::ports::desk::DeadLetterRow;
 use crate::ports::store::{
     AuditEntry, Commit, DeadLetterChange, DeadLetterStatus, PaymentWrite, StoreError,
@@ -17,6 +23,13 @@ use crate::ports::store::{
 
 /// How often an act is judged anew because somebody else wrote first.
 const RACES_MAX: u32 = 5;
+
+/// How often it is looked whether the payment is still driven, and how many times.
+const DRIVEN_LOOK: Duration = Duration::from_millis(200);
+const DRIVEN_LOOKS: u32 = 50;
+
+const MONEY_MAY_HAVE_MOVED: &str =
+    "money may have moved: redrive it until Amazon has said what became of the call";
 
 /// What an operator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,10 +103,10 @@ impl Engine {
         if let Some(why) = act.refusal(row) {
             return Ok(Verdict::Refused(why));
         }
-        let mut races = 0;
+        let (mut races, mut looks) = (0, 0);
         loop {
             let payment = match &row.letter.payment_id {
-                Some(id) => self.store.payment(id).await?,
+                Some(id) => self.store.payment(OperationTag::split(id).0).await?,
                 None => None,
             };
             let mandate = match (&payment, &row.letter.payment_id) {
@@ -101,6 +114,14 @@ impl Engine {
                 _ => None,
             };
             let mandate = mandate.filter(|mandate| mandate.dead_letter.is_some());
+            let now = self.clock.now_ms();
+            let lease = payment.as_ref().and_then(|payment| payment.lease.as_ref());
+            if lease.is_some_and(|lease| lease.until > now) && looks < DRIVEN_LOOKS {
+                // Another part of it is being driven, and who drives it writes it.
+                looks += 1;
+                tokio::time::sleep(DRIVEN_LOOK).await;
+                continue;
+            }
             let commit = match self.what_to_commit(row, payment, mandate, act, operator) {
                 Ok(commit) => commit,
                 Err(why) => return Ok(Verdict::Refused(why)),
@@ -153,7 +174,6 @@ impl Engine {
             }],
             ..Commit::default()
         };
-        let payment = payment.filter(|payment| payment.dead_letter.is_some());
         if let Some(mandate) = mandate {
             let given_up = match act {
                 Act::Redrive => None,
@@ -162,6 +182,11 @@ impl Engine {
             self.move_closings(&mut commit, &mandate, given_up, now);
             return Ok(commit);
         }
+        let tag = row.letter.payment_id.as_deref().and_then(|id| OperationTag::split(id).1);
+        let payment = payment.filter(|payment| match &tag {
+            None => payment.dead_letter.is_some(),
+            Some(tag) => payment.operation(tag).is_some_and(|one| one.dead_letter.is_some()),
+        });
         match (act, payment) {
             // What was rejected is filed away; so is what lies still no longer.
             (Act::Discard(_), None) => Ok(commit),
@@ -169,54 +194,88 @@ impl Engine {
                 Err("its payment does not lie still: there is nothing to redrive")
             }
             (_, Some(payment)) => {
-                self.move_on(&mut commit, payment, act, operator, now)?;
+                self.move_on(&mut commit, (payment, tag), act, operator, now)?;
                 Ok(commit)
             }
         }
     }
 
-    /// Moves the payment that lies still.
+    /// Moves the payment, or the operation of one, that lies still.
     fn move_on(
         &self,
         commit: &mut Commit,
-        mut payment: Payment,
+        (mut payment, tag): (Payment, Option<OperationTag>),
         act: &Act,
         operator: &Operator,
         now: i64,
     ) -> Result<(), &'static str> {
         let mut trail = Trail::default();
         trail.step(now, "operator", act.name(), json!({ "actor": operator.actor }));
-        match act {
-            Act::Redrive => {
-                payment.due_at = Some(now);
-                payment.effort = Effort { since: now, ..Effort::default() };
-            }
-            Act::Discard(said) => {
-                if !may_be_discarded(&payment) {
-                    return Err(
-                        "money may have moved: redrive it until Amazon has said what became \
-                                of the call",
-                    );
-                }
-                payment.phase = Phase::Failed;
-                payment.decline = Some(Decline::discarded(said.as_deref()));
-                payment.due_at = None;
-            }
-        }
+        let told = match &tag {
+            None => payment_moved(&mut payment, act, now)?,
+            Some(tag) => operation_moved(&mut payment, tag, act, now)?,
+        };
         let expected = payment.version;
-        payment.dead_letter = None;
         payment.lease = None;
         payment.version = expected + 1;
         payment.updated_at = now;
-        if let Act::Discard(_) = act {
-            let entry = self.tell(&mut payment, Outcome::Failed, now);
+        if let Some(told) = told {
+            let entry = self.tell(&mut payment, told, now);
             trail.decision(now, "discarded", payment.phase.as_str(), payment.effort.attempt);
             trail.step(now, "event", &entry.routing_key, json!({ "id": entry.event_id }));
             commit.outbox.push(entry);
         }
+        turn::wake_waiting(&mut payment, now);
         self.watch(&payment);
         commit.journal = trail.take(&payment.id(), now);
         commit.payment = Some(PaymentWrite::Update { payment, expected });
         Ok(())
+    }
+}
+
+/// Sends a payment back to work or gives it up; what is told of that.
+fn payment_moved(payment: &mut Payment, act: &Act, now: i64) -> Result<Option<Told>, &'static str> {
+    match act {
+        Act::Redrive => {
+            payment.due_at = Some(now);
+            payment.effort = Effort { since: now, ..Effort::default() };
+            payment.dead_letter = None;
+            Ok(None)
+        }
+        Act::Discard(_) if !may_be_discarded(payment) => Err(MONEY_MAY_HAVE_MOVED),
+        Act::Discard(said) => {
+            payment.phase = Phase::Failed;
+            payment.decline = Some(Decline::discarded(said.as_deref()));
+            payment.due_at = None;
+            payment.dead_letter = None;
+            Ok(Some(Told::Payment(Outcome::Failed)))
+        }
+    }
+}
+
+/// The same with an operation; the payment is as it was.
+fn operation_moved(
+    payment: &mut Payment,
+    tag: &OperationTag,
+    act: &Act,
+    now: i64,
+) -> Result<Option<Told>, &'static str> {
+    let may_be_discarded = operation_may_be_discarded(payment, tag);
+    let Some(operation) = payment.operation_mut(tag) else { return Ok(None) };
+    match act {
+        Act::Redrive => {
+            operation.due_at = Some(now);
+            operation.effort = Effort { since: now, ..Effort::default() };
+            operation.dead_letter = None;
+            Ok(None)
+        }
+        Act::Discard(_) if !may_be_discarded => Err(MONEY_MAY_HAVE_MOVED),
+        Act::Discard(said) => {
+            operation.phase = OperationPhase::Failed;
+            operation.decline = Some(Decline::discarded(said.as_deref()));
+            operation.due_at = None;
+            operation.dead_letter = None;
+            Ok(Some(Told::Operation(tag.clone(), OperationOutcome::Failed)))
+        }
     }
 }

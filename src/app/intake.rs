@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::claiming::fence;
 use super::engine::Engine;
+use super::operations::WAITING_SINCE;
 use super::process::Claimed;
-use super::rejection::replay;
+use super::rejection::{Resolved, replay};
 use crate::contract::Personal;
 use crate::contract::command::{self, Command, Parsed, Refusal, SaleCommand};
 use crate::domain::command::Sale;
@@ -63,13 +64,13 @@ impl Engine {
                 }
                 settle.ack().await
             }
-            Ok(Taken::Later(tier)) => match put_aside(broker, message, tier).await {
+            Ok(Taken::Later(tier)) => match self.put_aside(broker, message, tier).await {
                 true => settle.ack().await,
                 false => settle.requeue().await,
             },
             Err(error) => {
                 tracing::warn!(lane = lane.queue(), %error, "a delivery could not be claimed");
-                match put_aside(broker, message, Tier::Seconds30).await {
+                match self.put_aside(broker, message, Tier::Seconds30).await {
                     true => settle.ack().await,
                     false => settle.requeue().await,
                 }
@@ -116,14 +117,8 @@ impl Engine {
             Command::CloseAgreement(close) => {
                 self.patiently(|| self.take_close(message, &parsed, close)).await
             }
-            Command::Operation(_) => {
-                let why = "this version does not take such commands yet";
-                let errors = vec![FieldError::new("type", why)];
-                self.patiently(|| {
-                    self.reject(message, &parsed, RejectionCode::Invalid, errors.clone())
-                })
-                .await?;
-                Ok(Taken::Done)
+            Command::Operation(operation) => {
+                self.patiently(|| self.take_operation(message, &parsed, operation)).await
             }
         }
     }
@@ -341,17 +336,12 @@ pub(crate) fn reply_of(parsed: &Parsed) -> Option<ReplyTarget> {
     })
 }
 
-/// What a sale turns out to be once its merchant account is known.
-pub(crate) enum Resolved {
-    /// It names a payment.
-    Sale(Box<Sale>),
-    /// It was rejected, and that is committed.
-    Rejected,
-    /// Its order may still come.
-    Later,
-}
-
-async fn put_aside(broker: &dyn Broker, message: Message, tier: Tier) -> bool {
-    let all = vec![Publication { target: Target::Retry(tier), message }];
-    broker.publish_all(all).await.into_iter().all(|result| result.is_ok())
+impl Engine {
+    /// Back to its lane after a tier; since when it waits goes with it.
+    async fn put_aside(&self, broker: &dyn Broker, mut message: Message, tier: Tier) -> bool {
+        let now = self.clock.now_ms().to_string();
+        message.headers.entry(WAITING_SINCE.to_owned()).or_insert(now);
+        let all = vec![Publication { target: Target::Retry(tier), message }];
+        broker.publish_all(all).await.into_iter().all(|result| result.is_ok())
+    }
 }

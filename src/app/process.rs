@@ -16,6 +16,8 @@ use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::merchant::Api;
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
+use crate::domain::payment::operations::turn::Focus;
+use crate::domain::payment::operations::{self, OperationPhase};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
 use crate::ports::gateway::{Account, BuyerDetails, Exchange};
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
@@ -39,6 +41,8 @@ pub struct Claimed {
     pub payment: Payment,
     /// Its seat, given back when the run is over.
     pub seat: Option<Seat>,
+    /// What is driven: the payment itself or one of its operations.
+    pub focus: Focus,
 }
 
 /// What a run carries along.
@@ -46,6 +50,7 @@ pub(super) struct Course<'a> {
     pub(super) engine: &'a Engine,
     account: Arc<Account>,
     pub(super) payment: Payment,
+    focus: &'a Focus,
     /// The version in the store: the fence of the next write.
     pub(super) expected: i64,
     pub(super) run: Run,
@@ -59,17 +64,18 @@ impl Engine {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else went on with it meanwhile: nothing is lost.
     pub async fn drive(&self, claimed: Claimed) -> Result<(), StoreError> {
-        let Claimed { mut payment, seat: _seat } = claimed;
+        let Claimed { mut payment, seat: _seat, focus } = claimed;
         let mut tries = 0;
         loop {
-            match self.run(payment.clone()).await {
+            match self.run(payment.clone(), &focus).await {
                 Err(StoreError::Away(why)) if tries < AWAY_TRIES => {
                     tries += 1;
                     let id = payment.id();
                     tracing::warn!(payment = %id, tries, "payment {id} waits in hand: {why}");
                     // A run that was not written may have got as far as its money call.
-                    if payment.exposure == Exposure::Open {
-                        payment.exposure = Exposure::Sent;
+                    let exposure = payment.chore(&focus).exposure;
+                    if *exposure == Exposure::Open {
+                        *exposure = Exposure::Sent;
                     }
                     let delay = self.schedule.delay(tries).min(Duration::from_secs(5));
                     tokio::time::sleep(delay).await;
@@ -79,11 +85,11 @@ impl Engine {
         }
     }
 
-    async fn run(&self, payment: Payment) -> Result<(), StoreError> {
+    async fn run(&self, payment: Payment, focus: &Focus) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let account = match self.accounts.account(&payment.key.mid).await? {
             Some(account) => account,
-            None => return Box::pin(self.settle_without_account(payment, now)).await,
+            None => return Box::pin(self.settle_without_account(payment, focus, now)).await,
         };
         let account = by_api(account, payment.api);
         let mut course = Course {
@@ -91,6 +97,7 @@ impl Engine {
             account,
             expected: payment.version,
             payment,
+            focus,
             run: Run { began_at: now, ..Run::default() },
             trail: Trail::default(),
         };
@@ -99,11 +106,20 @@ impl Engine {
         match course.run_out().await? {
             End::Settle(wait) => {
                 let Course { payment, expected, run, trail, account, .. } = course;
-                Box::pin(self.settle(payment, expected, run, wait, trail, &account)).await
+                let written = (payment, expected);
+                Box::pin(self.settle(written, focus, run, wait, trail, &account)).await
             }
             End::Reject(code, errors) => {
                 let Course { payment, expected, trail, .. } = course;
-                Box::pin(self.settle_rejected(payment, expected, code, errors, trail)).await
+                match focus {
+                    Focus::Payment => {
+                        Box::pin(self.settle_rejected(payment, expected, code, errors, trail)).await
+                    }
+                    Focus::Operation(tag) => {
+                        let (written, why) = ((payment, expected), (code, errors));
+                        Box::pin(self.settle_operation_rejected(written, tag, why, trail)).await
+                    }
+                }
             }
         }
     }
@@ -134,21 +150,22 @@ impl Course<'_> {
         }
         if !merchant.enabled && self.lies_unbegun() {
             // It may have been enabled a moment ago: what is known of it is a few seconds old.
-            if self.payment.effort.polls == 0 {
-                self.payment.effort.polls = 1;
+            let effort = self.payment.chore(self.focus).effort;
+            if effort.polls == 0 {
+                effort.polls = 1;
                 return Ok(End::Settle(Wait::Until(now + ACCOUNT_NEWS_MS)));
             }
             let detail = "the merchant account is disabled".to_owned();
             return Ok(End::Settle(Wait::Operator(DeadLetterReason::Configuration, detail)));
         }
-        let mut next = match self.payment.phase {
-            Phase::WaitingForOrder => self.pass_the_gate().await?,
+        let mut next = match (self.focus, self.payment.phase) {
+            (Focus::Payment, Phase::WaitingForOrder) => self.pass_the_gate().await?,
             _ => None,
         };
         loop {
             let now = self.engine.clock.now_ms();
             next = match next.take() {
-                None => Some(start(&mut self.payment, &mut self.run, now)),
+                None => Some(self.begin(now)),
                 Some(Next::Call(_)) if now - self.run.began_at > RUN_MAX_MS => {
                     Some(Next::Settle(Wait::Until(now)))
                 }
@@ -171,10 +188,26 @@ impl Course<'_> {
         }
     }
 
+    /// The first call of the run, or of what follows a checkpoint.
+    fn begin(&mut self, now: i64) -> Next {
+        let (payment, run) = (&mut self.payment, &mut self.run);
+        match self.focus {
+            Focus::Payment => start(payment, run, now),
+            Focus::Operation(tag) => {
+                operations::decide::start(payment, tag, run, now, &self.engine.policy)
+            }
+        }
+    }
+
     /// Whether it was laid down before anything was asked of Amazon: a disabled account takes
     /// nothing new, sent back to work or not; what has begun is finished.
     fn lies_unbegun(&self) -> bool {
         let payment = &self.payment;
+        if let Focus::Operation(tag) = self.focus {
+            return payment.operation(tag).is_some_and(|one| {
+                one.phase == OperationPhase::Waiting && one.told_pending_operator
+            });
+        }
         let first = matches!(
             payment.phase,
             Phase::Scheduled
@@ -226,15 +259,24 @@ impl Course<'_> {
     async fn checkpoint(&mut self) -> Result<(), StoreError> {
         let now = self.engine.clock.now_ms();
         self.payment.version = self.expected + 1;
-        self.payment.exposure = match self.payment.exposure {
+        let may_move = match self.focus {
+            Focus::Payment => self.payment.may_move_money(),
+            Focus::Operation(_) => true,
+        };
+        let exposure = self.payment.chore(self.focus).exposure;
+        *exposure = match *exposure {
             Exposure::Sent => Exposure::Sent,
-            Exposure::Clear | Exposure::Open if self.payment.may_move_money() => Exposure::Open,
+            Exposure::Clear | Exposure::Open if may_move => Exposure::Open,
             Exposure::Clear | Exposure::Open => Exposure::Clear,
         };
         self.payment.updated_at = now;
         self.payment.lease = Some(self.engine.lease(now));
-        if self.payment.may_move_money() {
-            self.trail.intent(now, &self.payment);
+        match self.focus {
+            Focus::Payment if self.payment.may_move_money() => {
+                self.trail.intent(now, &self.payment);
+            }
+            Focus::Payment => {}
+            Focus::Operation(tag) => self.trail.intent_of(now, &self.payment, tag),
         }
         let commit = Commit {
             payment: Some(PaymentWrite::Update {
@@ -260,7 +302,10 @@ impl Course<'_> {
             api: self.account.merchant.api,
             operation: effect.quota(),
             who: &who,
-            traffic: Traffic::of(self.payment.key.subject.kind()),
+            traffic: match self.focus {
+                Focus::Payment => Traffic::of(self.payment.key.subject.kind()),
+                Focus::Operation(_) => Traffic::Operations,
+            },
         };
         match engine.governor.admit(&ask, now) {
             Admit::Go => {}
@@ -282,14 +327,14 @@ impl Course<'_> {
             engine.metrics.throttled(effect.name());
             let until = engine.governor.throttled(&ask, retry_after_ms, now);
             self.trail.call(now, &effect, &exchange);
-            self.payment.effort.last_fault = Some("throttled".to_owned());
+            self.payment.chore(self.focus).effort.last_fault = Some("throttled".to_owned());
             self.run.rule = "throttled";
             return Next::Settle(Wait::Quota { retry_after_ms: Some(until - now) });
         }
         match &exchange.reply {
             Err(Fault::Credentials { .. } | Fault::NotSent | Fault::Unknown) => {}
             Ok(_) | Err(_) => {
-                if self.payment.effort.refused_since.take().is_some()
+                if self.payment.chore(self.focus).effort.refused_since.take().is_some()
                     | engine.breaker.heal(&self.account.merchant)
                 {
                     engine.metrics.refused(self.account.merchant.id.as_str(), false);
@@ -298,7 +343,14 @@ impl Course<'_> {
             }
         }
         self.trail.call(now, &effect, &exchange);
-        decide(&mut self.payment, &mut self.run, &effect, exchange.reply, now, &engine.policy)
+        let (payment, run, policy) = (&mut self.payment, &mut self.run, &engine.policy);
+        match self.focus {
+            Focus::Payment => decide(payment, run, &effect, exchange.reply, now, policy),
+            Focus::Operation(tag) => {
+                let answered = (&effect, exchange.reply);
+                operations::decide::decide(payment, tag, run, answered, now, policy)
+            }
+        }
     }
 
     /// The call itself; beside the authorization the buyer's details are read, because nothing
@@ -344,6 +396,10 @@ impl Course<'_> {
             | Effect::FindAuthorization { .. }
             | Effect::Capture(_)
             | Effect::ReadCapture(_)
+            | Effect::FindCapture { .. }
+            | Effect::Refund(_)
+            | Effect::ReadRefund(_)
+            | Effect::ReadRefunds(_)
             | Effect::CloseAuthorization(_)
             | Effect::CloseReference(_) => false,
         };

@@ -3,21 +3,32 @@
 
 use std::collections::BTreeMap;
 
+use super::dead_letters::letter_id;
 use super::engine::Engine;
-use super::intake::{Resolved, reply_of};
-use super::settle::letter_id;
+use super::intake::reply_of;
 use crate::contract::command::{Biller, Parsed, Rejection, SaleCommand};
 use crate::contract::{ReadableIds, event};
-use crate::domain::command::{Asker, Kind, Subject};
+use crate::domain::command::{Asker, Kind, Sale, Subject};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::ids::MessageId;
 use crate::domain::mandate::{Closing, Mandate};
+use crate::domain::operation::OperationTag;
 use crate::domain::payment::admission::{Seen, SeenMessage};
 use crate::domain::payment::{DeadLetterReason, Payment};
 use crate::ports::broker::Message;
 use crate::ports::store::{
     Commit, DeadLetter, InboxEntry, OutboxEntry, ReplyTarget, StoreError, Waiter,
 };
+
+/// What a sale turns out to be once its merchant account is known.
+pub(crate) enum Resolved {
+    /// It names a payment.
+    Sale(Box<Sale>),
+    /// It was rejected, and that is committed.
+    Rejected,
+    /// Its order may still come.
+    Later,
+}
 
 /// A rejection to be filed.
 struct Filing<'a> {
@@ -261,6 +272,33 @@ impl Engine {
         };
         let event = self.file(commit, &filing, None);
         commit.rejected.push((asker.message_id.to_string(), event));
+    }
+
+    /// A message that asked for an operation is rejected after all.
+    pub(crate) fn reject_operation(
+        &self,
+        commit: &mut Commit,
+        (payment, tag): (&Payment, &OperationTag),
+        message_id: String,
+        (replies, traceparent): (Vec<ReplyTarget>, Option<String>),
+        rejected: &Decline,
+        now: i64,
+    ) {
+        let ids = ReadableIds {
+            routing_key: tag.kind.routing_key().to_owned(),
+            request: Some(tag.request.clone()),
+            ..ids_of(payment, &message_id)
+        };
+        let filing = Filing {
+            ids: &ids,
+            decline: rejected,
+            fingerprint: "after all",
+            replies,
+            traceparent,
+            now,
+        };
+        let event = self.file(commit, &filing, None);
+        commit.rejected.push((message_id, event));
     }
 
     #[expect(clippy::too_many_arguments, reason = "two callers, each naming what it knows")]

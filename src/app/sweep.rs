@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::engine::{DEAD_AFTER_MS, Engine};
 use super::process::{Claimed, by_api};
 use crate::domain::payment::decide::Run;
+use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase};
 use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
 
@@ -107,21 +108,18 @@ impl Engine {
         let expected = payment.version;
         payment.version += 1;
         payment.updated_at = now;
-        let unsettled = payment.exposure == Exposure::Open;
+        let Some(focus) = turn::focus(&payment, now) else {
+            return self.look_later(payment, expected, now).await.map(|()| None);
+        };
         if payment.lease.take().is_some() {
             payment.effort.crashes = payment.effort.crashes.saturating_add(1);
             if payment.effort.crashes > SUSPECT_AFTER {
                 payment.effort.crashes_alone = payment.effort.crashes_alone.saturating_add(1);
             }
         }
-        payment.exposure = match payment.exposure {
-            Exposure::Sent => Exposure::Sent,
-            Exposure::Open if unsettled => Exposure::Sent,
-            Exposure::Clear | Exposure::Open if payment.may_move_money() => Exposure::Open,
-            Exposure::Clear | Exposure::Open => Exposure::Clear,
-        };
+        turn::claim(&mut payment, &focus);
         if alone && payment.effort.crashes_alone >= self.poison_after {
-            self.lay_down_poison(payment, expected, now).await?;
+            self.lay_down_poison(payment, &focus, expected, now).await?;
             return Ok(None);
         }
         payment.lease = Some(self.lease(now));
@@ -133,27 +131,46 @@ impl Engine {
             Err(StoreError::Away(why)) if !self.was_committed(&payment).await? => {
                 Err(StoreError::Away(why))
             }
-            Err(StoreError::Away(_)) | Ok(()) => Ok(Some(Claimed { payment, seat: None })),
+            Err(StoreError::Away(_)) | Ok(()) => Ok(Some(Claimed { payment, seat: None, focus })),
             Err(error) => Err(error),
         }
     }
 
-    async fn lay_down_poison(
+    /// Nothing of it can be driven now, although its row says so.
+    async fn look_later(
         &self,
         mut payment: Payment,
         expected: i64,
         now: i64,
     ) -> Result<(), StoreError> {
+        turn::nothing_to_do(&mut payment, now);
+        payment.lease = None;
+        let commit = Commit {
+            payment: Some(PaymentWrite::Update { payment, expected }),
+            ..Commit::default()
+        };
+        self.commit(commit).await
+    }
+
+    async fn lay_down_poison(
+        &self,
+        mut payment: Payment,
+        focus: &Focus,
+        expected: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let mut run = Run { rule: "poison", ..Run::default() };
-        if payment.exposure == Exposure::Open {
-            payment.exposure = Exposure::Clear;
+        let exposure = payment.chore(focus).exposure;
+        if *exposure == Exposure::Open {
+            *exposure = Exposure::Clear;
         }
         let crashes = payment.effort.crashes;
         let detail = format!("it crashed the worker {crashes} times, at last alone in hand");
-        let letter = self.lay_down(&mut payment, &mut run, DeadLetterReason::Poison, detail, now);
+        let why = (DeadLetterReason::Poison, detail);
+        let letter = self.lay_focus_down(&mut payment, focus, &mut run, why, now);
         let mut outbox = Vec::new();
-        for outcome in run.told {
-            outbox.push(self.tell(&mut payment, outcome, now));
+        for told in run.told {
+            outbox.push(self.tell(&mut payment, told, now));
         }
         let commit = Commit {
             payment: Some(PaymentWrite::Update { payment, expected }),

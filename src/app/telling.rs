@@ -5,7 +5,8 @@ use secrecy::SecretString;
 
 use super::engine::Engine;
 use crate::contract::{Personal, details_from_json, details_to_json, event};
-use crate::domain::payment::{Outcome, Payment, Sealed};
+use crate::domain::command::Asker;
+use crate::domain::payment::{Payment, Sealed, Told};
 use crate::ports::gateway::BuyerDetails;
 use crate::ports::store::{OutboxEntry, ReplyTarget};
 
@@ -13,12 +14,30 @@ fn identity(payment: &Payment) -> String {
     format!("payment/{}", payment.id())
 }
 
+fn reply_to(asker: Asker) -> Option<ReplyTarget> {
+    let Asker { reply_to, correlation_id, .. } = asker;
+    reply_to.map(|reply_to| ReplyTarget { reply_to, correlation_id })
+}
+
 impl Engine {
-    /// The next event of a payment: numbered, rendered for ever, sealed.
-    pub(crate) fn tell(&self, payment: &mut Payment, outcome: Outcome, now: i64) -> OutboxEntry {
+    /// The next event of a payment or of one of its operations: numbered, rendered for ever,
+    /// sealed. What an operation alone came to is no result of the payment.
+    pub(crate) fn tell(
+        &self,
+        payment: &mut Payment,
+        told: impl Into<Told>,
+        now: i64,
+    ) -> OutboxEntry {
+        let told = told.into();
         payment.sequence += 1;
-        payment.published_in_epoch = true;
-        payment.prior = None;
+        let of_payment = match told {
+            Told::Payment(_) | Told::By(..) => true,
+            Told::Operation(..) => false,
+        };
+        if of_payment {
+            payment.published_in_epoch = true;
+            payment.prior = None;
+        }
         let details = self.details(payment);
         let personal = self.personal(payment);
         let around = event::Circumstances {
@@ -27,29 +46,34 @@ impl Engine {
             details: details.as_ref(),
             traceparent: None,
         };
-        let event = event::render(payment, outcome, &around);
-        self.metrics.payment(payment.key.subject.kind(), outcome.as_str());
-        payment.latest_event = Some(event.id.clone());
-        let opener = &payment.opener;
+        let event = event::render(payment, told.clone(), &around);
+        self.metrics.payment(payment.key.subject.kind(), told.as_str());
+        if of_payment {
+            payment.latest_event = Some(event.id.clone());
+        }
+        let mut askers = Vec::new();
+        if let Some(operation) = told.tag().and_then(|tag| payment.operation_mut(tag)) {
+            operation.latest_event = Some(event.id.clone());
+            askers.push(operation.asker.clone());
+        }
+        if of_payment {
+            askers.insert(0, payment.opener.clone());
+        }
+        let id = payment.id();
         OutboxEntry {
             body: self.vault.seal(&format!("event/{}", event.id), &event.body),
             event_id: event.id,
             subject: event.subject,
             mid: Some(payment.key.mid.to_string()),
             routing_key: event.routing_key,
-            replies: opener
-                .reply_to
-                .clone()
-                .map(|reply_to| ReplyTarget {
-                    reply_to,
-                    correlation_id: opener.correlation_id.clone(),
-                })
-                .into_iter()
-                .collect(),
-            payment_id: Some(payment.id()),
-            done: outcome.is_done(),
+            traceparent: askers.last().and_then(|asker| asker.traceparent.clone()),
+            replies: askers.into_iter().filter_map(reply_to).collect(),
+            payment_id: Some(match &told {
+                Told::Payment(_) | Told::By(..) => id,
+                Told::Operation(tag, _) => tag.row_id(&id),
+            }),
+            done: told.is_done(),
             replay: false,
-            traceparent: opener.traceparent.clone(),
             created_at: now,
         }
     }

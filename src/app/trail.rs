@@ -3,6 +3,9 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::operation::OperationTag;
+use crate::domain::payment::operations::decide::key_of;
+use crate::domain::payment::operations::turn::Focus;
 use crate::domain::payment::{Payment, authorization_key};
 use crate::ports::store::JournalEntry;
 
@@ -41,6 +44,37 @@ impl Trail {
             "synchronous": payment.synchronous,
         });
         self.step(at, "intent", "authorize", detail);
+    }
+
+    /// The call of an operation that a commit allows.
+    pub fn intent_of(&mut self, at: i64, payment: &Payment, tag: &OperationTag) {
+        let Some(operation) = payment.operation(tag) else { return };
+        let mut detail = json!({ "operation": tag.to_string() });
+        if let Some(amount) = operation.amount {
+            detail["key"] = key_of(payment, operation).as_str().into();
+            detail["amount"] = amount.amount().into();
+            detail["currency"] = amount.currency().code().into();
+        }
+        self.step(at, "intent", tag.kind.as_str(), detail);
+    }
+
+    /// What a run decided about what it drove.
+    pub fn decided(&mut self, at: i64, rule: &str, payment: &Payment, focus: &Focus) {
+        match focus {
+            Focus::Payment => {
+                self.decision(at, rule, payment.phase.as_str(), payment.effort.attempt);
+            }
+            Focus::Operation(tag) => {
+                let Some(operation) = payment.operation(tag) else { return };
+                let detail = json!({
+                    "operation": tag.to_string(),
+                    "to": operation.phase.as_str(),
+                    "attempt": operation.effort.attempt,
+                    "payment": payment.phase.as_str(),
+                });
+                self.step(at, "decision", rule, detail);
+            }
+        }
     }
 
     /// What was decided, by which rule.

@@ -11,6 +11,7 @@ use crate::app::desk::{Act as Deed, Operator, Verdict};
 use crate::app::trail::steps;
 use crate::config::{Flags, Need};
 use crate::contract::time::rfc3339;
+use crate::domain::operation::OperationTag;
 use crate::domain::payment::DeadLetterReason;
 use crate::ports::desk::{DeadLetterFilter, DeadLetterRow};
 use crate::ports::store::DeadLetterStatus;
@@ -224,7 +225,7 @@ async fn show(session: &Session, id: String, as_json: bool) -> Result<(), Failur
     let rows = find(session, &filter).await?;
     let Some(row) = rows.first() else { return Ok(()) };
     let stores = session.stores().await?;
-    let timeline = match &row.letter.payment_id {
+    let timeline = match row.letter.payment_id.as_deref().map(|id| OperationTag::split(id).0) {
         Some(payment) => stores.desk.timeline(payment).await.map_err(|error| away(&error))?,
         None => Vec::new(),
     };

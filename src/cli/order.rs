@@ -12,7 +12,7 @@ use crate::config::{Flags, Need};
 use crate::contract::time::rfc3339;
 use crate::contract::{payment_view, status};
 use crate::domain::command::Kind;
-use crate::domain::payment::{Payment, Phase};
+use crate::domain::payment::{Operation, Payment, Phase};
 use crate::ports::desk::PaymentFilter;
 
 /// Payments, and what happened to them.
@@ -155,12 +155,26 @@ fn about(view: &mut Map<String, Value>, payment: &Payment) {
         ("phase", Value::from(payment.phase.as_str())),
         ("attempt", Value::from(payment.effort.attempt)),
         ("deadLetter", reason.map_or(Value::Null, Value::from)),
-        ("dueAt", time(payment.due_at)),
+        ("dueAt", time(payment.next_due())),
+        ("operations", payment.operations.iter().map(operation_json).collect()),
         ("createdAt", time(Some(payment.created_at))),
         ("updatedAt", time(Some(payment.updated_at))),
     ] {
         view.insert(name.to_owned(), value);
     }
+}
+
+fn operation_json(one: &Operation) -> Value {
+    json!({
+        "operation": one.tag.kind.as_str(),
+        "requestId": one.tag.request.as_str(),
+        "amount": one.amount.map(|amount| amount.amount()),
+        "phase": one.phase.as_str(),
+        "amazonRefundId": one.refund_id.as_ref().map(|id| id.as_str()),
+        "attempt": one.effort.attempt,
+        "deadLetter": one.dead_letter.map(|reason| reason.as_str()),
+        "dueAt": one.due_at.map(rfc3339),
+    })
 }
 
 fn step_json(step: &Step) -> Value {
@@ -202,8 +216,18 @@ fn tell(payment: &Payment, timeline: &[Step]) -> Result<(), Failure> {
     if let Some(reason) = payment.dead_letter {
         text("dead letter", reason.as_str())?;
     }
-    if let Some(due) = payment.due_at {
+    if let Some(due) = payment.next_due() {
         text("due", &rfc3339(due))?;
+    }
+    if !payment.refunded.is_zero() {
+        text("refunded", &payment.refunded.to_string())?;
+    }
+    for one in &payment.operations {
+        let amount = one.amount.map(|amount| format!(" of {amount}")).unwrap_or_default();
+        let lies = one.dead_letter.map(|reason| format!(", dead letter {}", reason.as_str()));
+        let shown =
+            format!("{}{amount}: {}{}", one.tag, one.phase.as_str(), lies.unwrap_or_default());
+        text("operation", &shown)?;
     }
     output::line("")?;
     for step in timeline {

@@ -2,6 +2,8 @@
 //! elsewhere, by what is known.
 
 pub use super::parse::{Parsed, Refusal, Rejection, parse};
+pub use crate::domain::operation::{OperationCommand, OperationKind, Wanted};
+
 use super::personal::Personal;
 use crate::domain::command::{AuthorizationMode, CaptureMode, PaymentKey, Sale, Subject, Texts};
 use crate::domain::decline::FieldError;
@@ -154,83 +156,6 @@ impl ChargeCommand {
             texts: self.texts.clone(),
         }
     }
-}
-
-/// What is done to a payment that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OperationKind {
-    /// Take what is authorized.
-    Capture,
-    /// Give back what was taken.
-    Refund,
-    /// Take nothing.
-    Cancel,
-}
-
-impl OperationKind {
-    /// The contract's word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            OperationKind::Capture => "capture",
-            OperationKind::Refund => "refund",
-            OperationKind::Cancel => "cancel",
-        }
-    }
-}
-
-/// Do something to a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperationCommand {
-    /// What.
-    pub operation: OperationKind,
-    /// To which payment.
-    pub key: PaymentKey,
-    /// Once under this id.
-    pub request: RequestId,
-    /// How much of it.
-    pub wanted: Wanted,
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// An amount that may leave out its currency, or everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// In hundredths; none means all that is left.
-    pub hundredths: Option<i64>,
-    /// None means the payment's.
-    pub currency: Option<Currency>,
-}
-
-impl Wanted {
-    /// The amount in the payment's currency; none means all that is left.
-    ///
-    /// # Errors
-    /// It names another currency, or has a fraction that the currency has not.
-    pub fn in_currency(self, currency: Currency) -> Result<Option<Money>, FieldError> {
-        if self.currency.is_some_and(|named| named != currency) {
-            return Err(FieldError::new("currency", format!("the payment is in {currency}")));
-        }
-        let Some(hundredths) = self.hundredths else { return Ok(None) };
-        let per_unit = hundredths_per_unit(currency);
-        if hundredths % per_unit != 0 {
-            return Err(FieldError::new("amount", "has more decimals than its currency"));
-        }
-        Ok(Some(Money::from_minor(hundredths / per_unit, currency)))
-    }
-}
-
-const fn hundredths_per_unit(currency: Currency) -> i64 {
-    match currency.digits() {
-        0 => 100,
-        _ => 1,
-    }
-}
-
-/// The amount without its currency.
-pub(super) const fn hundredths(amount: Money) -> i64 {
-    amount.minor() * hundredths_per_unit(amount.currency())
 }
 
 /// Close an agreement.

@@ -4,15 +4,17 @@
 
 use serde::Serialize;
 
-use super::buyer::{AddressWire, BuyerWire, buyer, shipping_address};
+use super::buyer::{buyer, shipping_address};
+use super::event_data::{Data, DeclineWire, Pending, RejectedData, SubjectWire};
 use super::fingerprint::digest;
 use super::ids::ReadableIds;
 use super::personal::Personal;
 use super::render::cycle_value;
 use super::time::rfc3339;
-use crate::domain::command::{Kind, Subject};
-use crate::domain::decline::{Decline, FieldError};
-use crate::domain::payment::{Outcome, Payment};
+use crate::domain::command::Kind;
+use crate::domain::decline::Decline;
+use crate::domain::operation::OperationTag;
+use crate::domain::payment::{Operation, OperationOutcome, Outcome, Payment, Told};
 use crate::ports::gateway::BuyerDetails;
 
 /// The content type of every event.
@@ -67,121 +69,6 @@ struct Envelope<'a, D> {
     data: D,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Data<'a> {
-    message_id: &'a str,
-    amazon_biller_id: &'a str,
-    kind: &'static str,
-    #[serde(flatten)]
-    subject: SubjectWire<'a>,
-    status: &'static str,
-    sequence: u32,
-    epoch: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cycle: Option<serde_json::Value>,
-    amount: String,
-    currency: &'static str,
-    captured_amount: String,
-    refunded_amount: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_order_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_authorization_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_capture_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    buyer: Option<BuyerWire>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shipping_address: Option<AddressWire>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pending: Option<Pending>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decline: Option<DeclineWire<'a>>,
-}
-
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct SubjectWire<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upsell_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    charge_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RejectedData<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_biller_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(flatten)]
-    subject: SubjectWire<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_order_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_billing_agreement_id: Option<&'a str>,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    decline: DeclineWire<'a>,
-}
-
-#[derive(Serialize)]
-struct Pending {
-    cause: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DeclineWire<'a> {
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_reason: Option<&'a str>,
-    #[serde(rename = "type")]
-    softness: &'static str,
-    buyer_action: &'static str,
-    message: &'a str,
-    fix: &'a str,
-    retryable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<String>,
-    errors: Vec<ErrorWire<'a>>,
-}
-
-#[derive(Serialize)]
-struct ErrorWire<'a> {
-    field: &'a str,
-    message: &'a str,
-}
-
-impl<'a> From<&'a Decline> for DeclineWire<'a> {
-    fn from(decline: &'a Decline) -> Self {
-        let error =
-            |error: &'a FieldError| ErrorWire { field: &error.field, message: &error.message };
-        Self {
-            code: &decline.code,
-            amazon_reason: decline.amazon_reason.as_deref(),
-            softness: decline.softness.as_str(),
-            buyer_action: decline.buyer_action.as_str(),
-            message: &decline.message,
-            fix: &decline.fix,
-            retryable: decline.retryable,
-            retry_after: decline.retry_after.map(rfc3339),
-            errors: decline.errors.iter().map(error).collect(),
-        }
-    }
-}
-
 /// The id of the event with this number of this payment.
 #[must_use]
 pub fn event_id(payment_id: &str, sequence: u32) -> String {
@@ -199,82 +86,92 @@ pub(super) fn id(parts: &[&[u8]]) -> String {
     format!("evt_{}", &digest(parts)[..32])
 }
 
-/// Renders a result of a payment, whose `sequence` is that of this event already.
+/// The id of the event of an operation alone with this number of its payment.
 #[must_use]
-pub fn render(payment: &Payment, outcome: Outcome, around: &Circumstances<'_>) -> Event {
-    let subject = payment.key.event_subject();
+pub fn operation_event_id(payment_id: &str, tag: &OperationTag, sequence: u32) -> String {
+    let tag = tag.to_string();
+    id(&[b"operation", payment_id.as_bytes(), tag.as_bytes(), &sequence.to_be_bytes()])
+}
+
+/// Renders a result of a payment or of one of its operations; the payment's `sequence` is that of
+/// this event already.
+#[must_use]
+pub fn render(payment: &Payment, told: impl Into<Told>, around: &Circumstances<'_>) -> Event {
+    let told = told.into();
+    let operation = told.tag().and_then(|tag| payment.operation(tag));
+    let alone = operation.filter(|_| matches!(told, Told::Operation(..)));
+    let amount = alone.and_then(|one| one.amount).unwrap_or(payment.amount);
+    let asker = alone.map_or(&payment.opener, |one| &one.asker);
     let kind = payment.key.subject.kind().as_str();
     let data = Data {
-        message_id: payment.opener.message_id.as_str(),
+        message_id: asker.message_id.as_str(),
         amazon_biller_id: payment.key.mid.as_str(),
         kind,
         subject: SubjectWire::of(payment),
-        status: outcome.as_str(),
+        status: told.as_str(),
         sequence: payment.sequence,
         epoch: payment.epoch,
         cycle: payment.texts.cycle.as_deref().map(cycle_value),
-        amount: payment.amount.amount(),
-        currency: payment.amount.currency().code(),
+        amount: amount.amount(),
+        currency: amount.currency().code(),
         captured_amount: payment.captured.amount(),
         refunded_amount: payment.refunded.amount(),
         amazon_order_id: payment.reference.as_ref().map(|id| id.as_str()),
         amazon_authorization_id: payment.authorization_id.as_ref().map(|id| id.as_str()),
         amazon_capture_id: payment.capture_id.as_ref().map(|id| id.as_str()),
+        amazon_refund_id: operation.and_then(|one| one.refund_id.as_ref()).map(|id| id.as_str()),
+        operation: told.tag().map(|tag| tag.kind.as_str()),
+        request_id: told.tag().map(|tag| tag.request.as_str()),
         buyer: around.details.and_then(|details| buyer(details, around.personal)),
         shipping_address: around.details.and_then(shipping_address),
-        pending: pending(outcome),
-        decline: decline(payment, outcome).map(DeclineWire::from),
+        pending: pending(&told),
+        decline: decline(payment, alone, &told).map(DeclineWire::from),
     };
-    let traceparent = around.traceparent.or(payment.opener.traceparent.as_deref());
-    envelope(
-        event_id(&payment.id(), payment.sequence),
-        format!("{kind}.{}", outcome.as_str()),
-        subject,
-        around.time_ms,
-        traceparent,
-        data,
-    )
+    let id = match &told {
+        Told::Payment(_) | Told::By(..) => event_id(&payment.id(), payment.sequence),
+        Told::Operation(tag, _) => operation_event_id(&payment.id(), tag, payment.sequence),
+    };
+    let routing_key = format!("{kind}.{}", told.as_str());
+    let traceparent = around.traceparent.or(asker.traceparent.as_deref());
+    envelope(id, routing_key, payment.key.event_subject(), around.time_ms, traceparent, data)
 }
 
-const fn pending(outcome: Outcome) -> Option<Pending> {
-    match outcome {
-        Outcome::PendingAmazon => Some(Pending { cause: "amazon" }),
-        Outcome::PendingOperator => Some(Pending { cause: "operator" }),
-        Outcome::Paid
-        | Outcome::Authorized
-        | Outcome::Declined
-        | Outcome::Failed
-        | Outcome::Canceled => None,
-    }
-}
-
-const fn decline(payment: &Payment, outcome: Outcome) -> Option<&Decline> {
-    match outcome {
-        Outcome::Declined | Outcome::Failed => payment.decline.as_ref(),
-        Outcome::Paid
-        | Outcome::Authorized
-        | Outcome::Canceled
-        | Outcome::PendingAmazon
-        | Outcome::PendingOperator => None,
-    }
-}
-
-impl<'a> SubjectWire<'a> {
-    /// Of a charge with the order that it belongs to, where that was told.
-    fn of(payment: &'a Payment) -> Self {
-        match &payment.key.subject {
-            Subject::Order(order) => Self { order_id: Some(order.as_str()), ..Self::default() },
-            Subject::Upsell(order, upsell) => Self {
-                order_id: Some(order.as_str()),
-                upsell_id: Some(upsell.as_str()),
-                charge_id: None,
-            },
-            Subject::Charge(charge) => Self {
-                order_id: payment.of_order.as_ref().map(|order| order.as_str()),
-                upsell_id: None,
-                charge_id: Some(charge.as_str()),
-            },
+const fn pending(told: &Told) -> Option<Pending> {
+    match told {
+        Told::Payment(Outcome::PendingAmazon)
+        | Told::By(Outcome::PendingAmazon, _)
+        | Told::Operation(_, OperationOutcome::PendingAmazon) => Some(Pending { cause: "amazon" }),
+        Told::Payment(Outcome::PendingOperator)
+        | Told::By(Outcome::PendingOperator, _)
+        | Told::Operation(_, OperationOutcome::PendingOperator) => {
+            Some(Pending { cause: "operator" })
         }
+        Told::Payment(_) | Told::By(..) | Told::Operation(..) => None,
+    }
+}
+
+fn decline<'a>(
+    payment: &'a Payment,
+    alone: Option<&'a Operation>,
+    told: &Told,
+) -> Option<&'a Decline> {
+    match told {
+        Told::Payment(outcome) | Told::By(outcome, _) => match outcome {
+            Outcome::Declined | Outcome::Failed => payment.decline.as_ref(),
+            Outcome::Paid
+            | Outcome::Authorized
+            | Outcome::Canceled
+            | Outcome::PendingAmazon
+            | Outcome::PendingOperator => None,
+        },
+        Told::Operation(_, outcome) => match outcome {
+            OperationOutcome::RefundDeclined | OperationOutcome::Failed => {
+                alone.and_then(|one| one.decline.as_ref())
+            }
+            OperationOutcome::Refunded
+            | OperationOutcome::PendingAmazon
+            | OperationOutcome::PendingOperator => None,
+        },
     }
 }
 

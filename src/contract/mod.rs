@@ -7,6 +7,7 @@ pub mod agreement;
 mod buyer;
 pub mod command;
 pub mod event;
+mod event_data;
 mod fields;
 mod fingerprint;
 pub mod ids;

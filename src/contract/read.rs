@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::command::{
     Biller, ChargeCommand, CloseAgreement, Command, OperationCommand, OperationKind, SaleCommand,
-    SaleDraft, Wanted, hundredths,
+    SaleDraft, Wanted,
 };
 use super::fields::{Fields, currency};
 use super::personal::{Personal, SEALED, Wire, both_forms};
@@ -14,6 +14,7 @@ use crate::domain::command::{AuthorizationMode, CaptureMode, Kind, PaymentKey, S
 use crate::domain::decline::FieldError;
 use crate::domain::ids::{ChargeId, MerchantAccountId, OrderId, ReferenceId, RequestId, UpsellId};
 use crate::domain::money::{Currency, Money};
+use crate::domain::operation::hundredths;
 
 /// The largest number of characters of texts that have no bound of their own.
 const ANY: usize = usize::MAX;

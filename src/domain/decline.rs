@@ -229,6 +229,29 @@ impl Decline {
             .because(amazon_code)
     }
 
+    /// Amazon refused to give captured money back; `amazon_reason` is its word for it.
+    #[must_use]
+    pub fn refund_refused(amazon_reason: &str) -> Self {
+        match amazon_reason {
+            "ProcessingFailure" => Self::of(amazon_reason, Softness::Soft, BuyerAction::None, true)
+                .told(
+                    "Amazon could not process the refund just now.",
+                    "Ask for the refund again later, under another requestId.",
+                ),
+            "AmazonRejected" => {
+                Self::of(amazon_reason, Softness::Hard, BuyerAction::UseOtherMethod, false).told(
+                    "Amazon did not accept the refund.",
+                    "Refund the customer by other means.",
+                )
+            }
+            other => Self::of(other, Softness::Hard, BuyerAction::UseOtherMethod, false).told(
+                "Amazon did not accept the refund.",
+                "Look the payment up in Seller Central; refund the customer by other means.",
+            ),
+        }
+        .because(amazon_reason)
+    }
+
     /// The reference cannot be charged any more; `state` is Amazon's word for it.
     #[must_use]
     pub fn reference_over(state: &str) -> Self {

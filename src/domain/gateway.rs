@@ -1,7 +1,7 @@
 //! Amazon as the core sees it, whichever API a merchant account speaks: what is asked (effects)
 //! and what is answered (views and faults). Adapters translate; they decide nothing.
 
-use super::ids::{AuthorizationId, CaptureId, OperationKey, ReferenceId};
+use super::ids::{AuthorizationId, CaptureId, OperationKey, ReferenceId, RefundId};
 use super::money::Money;
 
 /// A call to be made at Amazon.
@@ -30,6 +30,19 @@ pub enum Effect {
     Capture(Capture),
     /// Read one capture.
     ReadCapture(CaptureId),
+    /// Of these captures, read the one that bears our key.
+    FindCapture {
+        /// What Amazon lists on the authorization.
+        ids: Vec<CaptureId>,
+        /// Our key.
+        key: OperationKey,
+    },
+    /// Give captured money back. Moves money.
+    Refund(Refund),
+    /// Read one refund.
+    ReadRefund(RefundId),
+    /// Read a capture and every refund that Amazon lists on it, whoever made it.
+    ReadRefunds(CaptureId),
     /// Give an open authorization back.
     CloseAuthorization(AuthorizationId),
     /// Close the reference for new authorizations.
@@ -41,13 +54,18 @@ impl Effect {
     #[must_use]
     pub const fn moves_money(&self) -> bool {
         match self {
-            Effect::Complete(_) | Effect::Authorize(_) | Effect::Capture(_) => true,
+            Effect::Complete(_) | Effect::Authorize(_) | Effect::Capture(_) | Effect::Refund(_) => {
+                true
+            }
             Effect::SetDetails(_)
             | Effect::Confirm(_)
             | Effect::ReadReference(_)
             | Effect::FindAuthorization { .. }
             | Effect::ReadAuthorization(_)
             | Effect::ReadCapture(_)
+            | Effect::FindCapture { .. }
+            | Effect::ReadRefund(_)
+            | Effect::ReadRefunds(_)
             | Effect::CloseAuthorization(_)
             | Effect::CloseReference(_) => false,
         }
@@ -62,6 +80,7 @@ impl Effect {
             Effect::SetDetails(details) if details.reference.is_recurring() => "set_agreement",
             Effect::Confirm(id) if id.is_recurring() => "confirm_agreement",
             Effect::CloseReference(id) if id.is_recurring() => "close_agreement",
+            Effect::FindCapture { .. } | Effect::ReadRefunds(_) => "read_capture",
             Effect::SetDetails(_)
             | Effect::Confirm(_)
             | Effect::Complete(_)
@@ -71,6 +90,8 @@ impl Effect {
             | Effect::ReadAuthorization(_)
             | Effect::Capture(_)
             | Effect::ReadCapture(_)
+            | Effect::Refund(_)
+            | Effect::ReadRefund(_)
             | Effect::CloseAuthorization(_)
             | Effect::CloseReference(_) => self.name(),
         }
@@ -89,6 +110,10 @@ impl Effect {
             Effect::ReadAuthorization(_) => "read_authorization",
             Effect::Capture(_) => "capture",
             Effect::ReadCapture(_) => "read_capture",
+            Effect::FindCapture { .. } => "find_capture",
+            Effect::Refund(_) => "refund",
+            Effect::ReadRefund(_) => "read_refund",
+            Effect::ReadRefunds(_) => "read_refunds",
             Effect::CloseAuthorization(_) => "close_authorization",
             Effect::CloseReference(_) => "close_reference",
         }
@@ -157,6 +182,19 @@ pub struct SellerAttributes {
 pub struct Capture {
     /// Which authorization.
     pub authorization: AuthorizationId,
+    /// Our deterministic key.
+    pub key: OperationKey,
+    /// How much.
+    pub amount: Money,
+    /// On the buyer's statement.
+    pub soft_descriptor: Option<String>,
+}
+
+/// A refund of a capture: every parameter frozen by the operation's own commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// Which capture.
+    pub capture: CaptureId,
     /// Our deterministic key.
     pub key: OperationKey,
     /// How much.
@@ -313,6 +351,8 @@ pub enum CaptureState {
 pub struct CaptureView {
     /// Amazon's id.
     pub id: CaptureId,
+    /// The key that it was asked for under, empty where Amazon leaves it out.
+    pub key: String,
     /// Its state.
     pub state: CaptureState,
     /// Amazon's reason for the state.
@@ -321,6 +361,34 @@ pub struct CaptureView {
     pub amount: Option<Money>,
     /// How much of it was refunded.
     pub refunded: Option<Money>,
+}
+
+/// State of a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundState {
+    /// Not decided.
+    Pending,
+    /// The money went back.
+    Completed,
+    /// Refused.
+    Declined,
+    /// A word that we do not know.
+    Other,
+}
+
+/// A refund as Amazon shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundView {
+    /// Amazon's id.
+    pub id: RefundId,
+    /// The key that it was asked for under; empty or another's where Amazon made it by itself.
+    pub key: String,
+    /// Its state.
+    pub state: RefundState,
+    /// Amazon's reason for the state.
+    pub reason: Option<String>,
+    /// How much.
+    pub amount: Option<Money>,
 }
 
 /// An answer that is no fault.
@@ -332,10 +400,14 @@ pub enum Answer {
     Done,
     /// An authorization, made or read.
     Authorization(AuthorizationView),
-    /// None of the authorizations bears our key.
+    /// None of the authorizations (or captures) bears our key.
     NotFound,
     /// A capture, made or read.
     Capture(CaptureView),
+    /// A refund, made or read.
+    Refund(RefundView),
+    /// A capture with its refunds, oldest first.
+    Refunds(CaptureView, Vec<RefundView>),
 }
 
 /// Why there is no such answer, by what may be done about it.

@@ -10,6 +10,7 @@ pub mod mandate;
 pub mod merchant;
 pub mod money;
 pub mod notification;
+pub mod operation;
 pub mod payment;
 pub mod policy;
 pub mod reference;

@@ -15,6 +15,8 @@ pub enum Operation {
     Authorize,
     /// A capture on it.
     Capture,
+    /// A refund of that.
+    Refund,
 }
 
 impl Operation {
@@ -22,6 +24,7 @@ impl Operation {
         match self {
             Operation::Authorize => 'a',
             Operation::Capture => 'c',
+            Operation::Refund => 'r',
         }
     }
 }
@@ -87,6 +90,9 @@ mod tests {
             operation_key(&one, Operation::Capture, None, 1, 0),
             operation_key(&one, Operation::Capture, None, 1, 1),
             operation_key(&one, Operation::Capture, Some("r1"), 1, 0),
+            operation_key(&one, Operation::Refund, Some("r1"), 1, 0),
+            operation_key(&one, Operation::Refund, Some("r1"), 1, 1),
+            operation_key(&one, Operation::Refund, Some("r2"), 1, 0),
             operation_key(&key("CRM-1002", None), Operation::Authorize, None, 1, 0),
             operation_key(&key("CRM-1001", Some("u")), Operation::Authorize, None, 1, 0),
             operation_key(&one, Operation::Authorize, None, 99_999, 0),

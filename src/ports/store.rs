@@ -76,7 +76,7 @@ pub struct OutboxEntry {
     pub body: Sealed,
     /// Direct replies of this very row; those of joined commands come from the waiters.
     pub replies: Vec<ReplyTarget>,
-    /// The waiters that hear of it: those of this payment (its row's id).
+    /// The waiters that hear of it: those of this payment, or of this operation of one.
     pub payment_id: Option<String>,
     /// Whether the payment's waiters are done with it.
     pub done: bool,
@@ -100,7 +100,7 @@ pub struct ReplyTarget {
 /// Somebody who joined a payment in hand and hears of all its events until it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
-    /// Row id of the payment.
+    /// Row id of the payment, or of its operation (`<payment>#<operation>/<requestId>`).
     pub payment_id: String,
     /// The message that joined.
     pub message_id: String,
@@ -146,7 +146,7 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Milliseconds since the epoch.
     pub since: i64,
-    /// The payment that lies still because of it.
+    /// The payment, or the operation of one, that lies still because of it.
     pub payment_id: Option<String>,
     /// The whole message, sealed for the identity `dead-letter/<id>`.
     pub message: Option<Sealed>,
@@ -223,6 +223,8 @@ pub struct Commit {
     /// Message ids that were accepted and proved unacceptable: their entries, which are there,
     /// become rejections by these events, and they no longer wait for this commit's payment.
     pub rejected: Vec<(String, String)>,
+    /// Who waits no more: waiters' row id and message id.
+    pub forget: Vec<(String, String)>,
     /// Timeline.
     pub journal: Vec<JournalEntry>,
     /// Events.

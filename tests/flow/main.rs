@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod after_sale;
 mod agreements;
 mod amqp;
 mod asked_again;

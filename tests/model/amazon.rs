@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use amazon_pay_worker::domain::gateway::{
     Answer, AuthorizationState, AuthorizationView, Authorize, Capture, CaptureState, CaptureView,
-    Effect, Fault, ReferenceState, ReferenceView, Reply,
+    Effect, Fault, ReferenceState, ReferenceView, Refund, RefundState, RefundView, Reply,
 };
-use amazon_pay_worker::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
+use amazon_pay_worker::domain::ids::{AuthorizationId, CaptureId, ReferenceId, RefundId};
 use amazon_pay_worker::domain::money::Money;
 use amazon_pay_worker::ports::gateway::{Account, BuyerDetails, BuyerError, Exchange, Gateway};
 use async_trait::async_trait;
@@ -29,11 +29,19 @@ struct Reference {
     mended: bool,
 }
 
+/// A refund: what was asked, and how it stands.
+#[derive(Debug, Clone)]
+struct Made {
+    call: Refund,
+    view: RefundView,
+}
+
 #[derive(Debug, Default)]
 struct Books {
     references: HashMap<ReferenceId, Reference>,
     authorizations: HashMap<AuthorizationId, Authorization>,
     captures: HashMap<CaptureId, CaptureView>,
+    refunds: Vec<Made>,
     next: u32,
 }
 
@@ -59,6 +67,15 @@ impl Amazon {
             .filter(|(id, capture)| of(id) && capture.state == CaptureState::Completed)
             .filter_map(|(_, capture)| capture.amount)
             .collect()
+    }
+
+    /// Every refund of a reference's captures that gave money back: the ledger.
+    pub(crate) fn refunded(&self, reference: &ReferenceId) -> Vec<(String, Money)> {
+        let books = self.books.lock().unwrap();
+        let of = |made: &&Made| made.call.capture.as_str().starts_with(reference.as_str());
+        let done = |made: &&Made| made.view.state == RefundState::Completed;
+        let entry = |made: &Made| (made.view.key.clone(), made.call.amount);
+        books.refunds.iter().filter(of).filter(done).map(entry).collect()
     }
 
     /// The buyer mends the payment method in the Amazon account.
@@ -112,8 +129,28 @@ impl Amazon {
             }
             Effect::Capture(call) => self.capture(&mut books, call),
             Effect::ReadCapture(id) => Ok(Answer::Capture(books.captures[id].clone())),
+            Effect::FindCapture { ids, key } => {
+                let all = ids.iter().filter_map(|id| books.captures.get(id));
+                let ours = all.into_iter().find(|one| one.key == key.as_str());
+                Ok(ours.map_or(Answer::NotFound, |one| Answer::Capture(one.clone())))
+            }
+            Effect::Refund(call) => self.refund(&mut books, call),
+            Effect::ReadRefund(id) => {
+                self.ripen_refunds(&mut books);
+                let made = books.refunds.iter().find(|made| made.view.id == *id).unwrap();
+                Ok(Answer::Refund(made.view.clone()))
+            }
+            Effect::ReadRefunds(id) => {
+                self.ripen_refunds(&mut books);
+                let of = |made: &&Made| made.call.capture == *id;
+                let views = books.refunds.iter().filter(of).map(|made| made.view.clone());
+                Ok(Answer::Refunds(books.captures[id].clone(), views.collect()))
+            }
             Effect::CloseAuthorization(id) => {
                 let one = books.authorizations.get_mut(id).unwrap();
+                if one.view.state != AuthorizationState::Open {
+                    return refuse("InvalidAuthorizationStatus");
+                }
                 one.view.state = AuthorizationState::Closed;
                 one.view.reason = Some("SellerClosed".to_owned());
                 Ok(Answer::Done)
@@ -138,7 +175,11 @@ impl Amazon {
             return refuse("InvalidOrderReferenceStatus");
         }
         let mended = reference.mended;
-        let approve = (AuthorizationState::Closed, "MaxCapturesProcessed");
+        let approve = if call.capture_now {
+            (AuthorizationState::Closed, "MaxCapturesProcessed")
+        } else {
+            (AuthorizationState::Open, "")
+        };
         let outcome = match self.chance.below(12) {
             0 if !mended => (AuthorizationState::Declined, "InvalidPaymentMethod"),
             1 => (AuthorizationState::Declined, "AmazonRejected"),
@@ -171,16 +212,85 @@ impl Amazon {
     }
 
     fn capture(&self, books: &mut Books, call: &Capture) -> Reply {
+        if let Some(same) = books.captures.values().find(|one| one.key == call.key.as_str()) {
+            assert_eq!(same.amount, Some(call.amount), "one key for two captures");
+            return Ok(Answer::Capture(same.clone()));
+        }
+        books.next += 1;
+        let id = format!("{}-C{:06}", call.authorization.as_str(), books.next);
+        let id = CaptureId::new(id).unwrap();
         let one = books.authorizations.get_mut(&call.authorization).unwrap();
         if one.view.state != AuthorizationState::Open {
             return Err(Fault::Refused { code: "InvalidAuthorizationStatus".to_owned() });
         }
-        let mut one = one.clone();
-        one.becomes = Some((AuthorizationState::Closed, "MaxCapturesProcessed"));
-        books.decide(&mut one);
-        let id = one.view.captures[0].clone();
-        books.authorizations.insert(call.authorization.clone(), one);
-        Ok(Answer::Capture(books.captures[&id].clone()))
+        let (state, reason) = match self.chance.below(10) {
+            0 => (CaptureState::Declined, Some("ProcessingFailure".to_owned())),
+            1 => (CaptureState::Declined, Some("AmazonRejected".to_owned())),
+            _ => (CaptureState::Completed, None),
+        };
+        one.view.captures.push(id.clone());
+        if state == CaptureState::Completed {
+            one.view.state = AuthorizationState::Closed;
+            one.view.reason = Some("MaxCapturesProcessed".to_owned());
+        }
+        let view = CaptureView {
+            id: id.clone(),
+            key: call.key.to_string(),
+            state,
+            reason,
+            amount: Some(call.amount),
+            refunded: None,
+        };
+        books.captures.insert(id, view.clone());
+        Ok(Answer::Capture(view))
+    }
+
+    fn refund(&self, books: &mut Books, call: &Refund) -> Reply {
+        if let Some(same) = books.refunds.iter().find(|made| made.call.key == call.key) {
+            assert_eq!(same.call, *call, "one key for two refunds");
+            return Ok(Answer::Refund(same.view.clone()));
+        }
+        let captured = books.captures[&call.capture].amount.unwrap().minor();
+        let counts = |made: &&Made| {
+            made.call.capture == call.capture && made.view.state != RefundState::Declined
+        };
+        let begun = books.refunds.iter().filter(counts).map(|made| made.call.amount.minor());
+        if begun.sum::<i64>() + call.amount.minor() > captured {
+            return Err(Fault::Refused { code: "TransactionAmountExceeded".to_owned() });
+        }
+        books.next += 1;
+        let view = RefundView {
+            id: RefundId::new(format!("R{:06}", books.next)).unwrap(),
+            key: call.key.to_string(),
+            state: RefundState::Pending,
+            reason: None,
+            amount: Some(call.amount),
+        };
+        books.refunds.push(Made { call: call.clone(), view: view.clone() });
+        Ok(Answer::Refund(view))
+    }
+
+    /// Pending refunds are decided now and then.
+    fn ripen_refunds(&self, books: &mut Books) {
+        let mut given_back = Vec::new();
+        for made in &mut books.refunds {
+            if made.view.state != RefundState::Pending || self.chance.percent(50) {
+                continue;
+            }
+            (made.view.state, made.view.reason) = match self.chance.below(8) {
+                0 => (RefundState::Declined, Some("ProcessingFailure".to_owned())),
+                1 => (RefundState::Declined, Some("AmazonRejected".to_owned())),
+                _ => (RefundState::Completed, None),
+            };
+            if made.view.state == RefundState::Completed {
+                given_back.push((made.call.capture.clone(), made.call.amount));
+            }
+        }
+        for (capture, amount) in given_back {
+            let view = books.captures.get_mut(&capture).unwrap();
+            let before = view.refunded.unwrap_or(Money::zero(amount.currency()));
+            view.refunded = before.checked_add(amount);
+        }
     }
 
     /// Pending authorizations are decided now and then.
@@ -212,7 +322,7 @@ impl Books {
     fn decide(&mut self, one: &mut Authorization) {
         let Some((state, reason)) = one.becomes.take() else { return };
         one.view.state = state;
-        one.view.reason = Some(reason.to_owned());
+        one.view.reason = (!reason.is_empty()).then(|| reason.to_owned());
         let reference = self.references.get_mut(&one.call.reference).unwrap();
         match reason {
             "InvalidPaymentMethod" => reference.view.state = ReferenceState::Suspended,
@@ -225,6 +335,7 @@ impl Books {
                     id.clone(),
                     CaptureView {
                         id,
+                        key: one.view.key.clone(),
                         state: CaptureState::Completed,
                         reason: None,
                         amount: Some(one.call.amount),

@@ -57,6 +57,11 @@ impl Rows {
             }
             after.dead_letters.push(letter.clone());
         }
+        let forgotten = |one: &Waiter| {
+            let pair = (one.payment_id.clone(), one.message_id.clone());
+            commit.forget.contains(&pair)
+        };
+        after.waiters.retain(|one| !forgotten(one));
         after.outbox.extend(commit.outbox.iter().cloned());
         after.waiters.extend(commit.waiters.iter().cloned());
         *self = after;
@@ -213,8 +218,9 @@ impl Store for Line {
             };
             rows.payments
                 .values()
-                .filter(|one| one.dead_letter.is_none() && free(one))
-                .filter(|one| one.due_at.is_some_and(|due| due <= query.now))
+                .filter(|one| one.dead_letter.is_none() || !one.operations.is_empty())
+                .filter(|one| free(one))
+                .filter(|one| one.next_due().is_some_and(|due| due <= query.now))
                 .take(query.limit as usize)
                 .cloned()
                 .collect()

@@ -197,6 +197,7 @@ async fn a_capture_is_read_whole() {
     ] {
         let view = CaptureView {
             id: capture(),
+            key: "ord-42_c1".to_owned(),
             state,
             reason: Some("AmazonRejected".to_owned()),
             amount: Some(usd("106")),

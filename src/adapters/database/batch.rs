@@ -9,6 +9,7 @@ use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment
 use super::rows::Rows;
 use super::statements::Section;
 use crate::domain::mandate::{Mandate, mandate_id};
+use crate::domain::operation::OperationTag;
 use crate::ports::mandates::{LookAt, MandateWrite};
 use crate::ports::store::{Commit, PaymentWrite};
 
@@ -78,6 +79,10 @@ impl Batch {
             self.rows(Section::Audit).push(&audit::Model::from(entry));
         }
         self.add_rejected(commit);
+        for (waits, message_id) in &commit.forget {
+            let values = [("payment_id", text(waits)), ("message_id", text(message_id))];
+            self.rows(Section::Forget).push_values(&values);
+        }
     }
 
     fn add_rejected(&mut self, commit: &Commit) {
@@ -120,7 +125,8 @@ impl Batch {
         }
         // The version of its own payment says enough.
         let own = commit.payment.as_ref().map(written);
-        let joined: BTreeSet<_> = once.into_iter().map(|(payment_id, ..)| payment_id).collect();
+        let payments = once.into_iter().map(|(row_id, ..)| OperationTag::split(row_id).0);
+        let joined: BTreeSet<_> = payments.collect();
         for payment_id in joined.into_iter().filter(|id| Some(*id) != own.as_deref()) {
             self.rows(Section::InHand).push_values(&[("id", text(payment_id))]);
         }

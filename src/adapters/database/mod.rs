@@ -2,7 +2,8 @@
 //! No transaction is ever open while anybody but the database is waited for.
 //!
 //! Reading order: [`Database`], `store.rs` (what is asked), `writer.rs` (what is written),
-//! `statements.rs` (how). Rows: `entity/`, with `payment_rows.rs` and `message_rows.rs`.
+//! `statements.rs` (how). Rows: `entity/`, with `payment_rows.rs`,
+//! `operation_wire.rs` and `message_rows.rs`.
 
 mod batch;
 mod connect;
@@ -14,6 +15,7 @@ mod mandates;
 mod merchants;
 mod message_rows;
 mod notifications;
+mod operation_wire;
 mod payment_rows;
 mod relay;
 mod rows;

@@ -3,7 +3,7 @@
 
 use super::entity::payment::Model;
 use super::error::{Corrupt, corrupt};
-use super::{wire, words};
+use super::{operation_wire, wire, words};
 use crate::domain::command::{
     Asker, AuthorizationMode, CaptureMode, Kind, PaymentKey, Subject, Texts,
 };
@@ -60,6 +60,7 @@ impl From<&Payment> for Model {
             close_reference_at,
             dead_letter,
             prior,
+            operations,
             lease,
             version,
             created_at,
@@ -121,10 +122,12 @@ impl From<&Payment> for Model {
             crashes_alone: i64::from(effort.crashes_alone),
             last_fault: effort.last_fault.clone(),
             refused_since: effort.refused_since,
-            due_at: *due_at,
+            due_at: payment.next_due(),
+            own_due_at: due_at.filter(|_| !operations.is_empty()),
             close_reference_at: *close_reference_at,
             dead_letter: dead_letter.map(|reason| reason.as_str().to_owned()),
             prior: prior.as_deref().map(wire::prior_text),
+            operations: operation_wire::operations_text(operations),
             lease_owner: lease.as_ref().map(|lease| lease.owner.clone()),
             lease_until: lease.as_ref().map(|lease| lease.until),
             version: *version,
@@ -216,10 +219,15 @@ impl Model {
                 last_fault: self.last_fault,
                 refused_since: self.refused_since,
             },
-            due_at: self.due_at,
+            // Without operations, the row is due when the payment is.
+            due_at: if self.operations.is_some() { self.own_due_at } else { self.due_at },
             close_reference_at: self.close_reference_at,
             dead_letter: dead_letter_reason(self.dead_letter.as_deref())?,
             prior: self.prior.as_deref().map(wire::prior).transpose()?.map(Box::new),
+            operations: match self.operations.as_deref() {
+                Some(text) => operation_wire::operations(text, currency)?,
+                None => Vec::new(),
+            },
             lease: match (self.lease_owner, self.lease_until) {
                 (Some(owner), Some(until)) => Some(Lease { owner, until }),
                 _ => None,

@@ -62,7 +62,8 @@ fn due(dialect: Dialect) -> String {
     let except = dialect.values(Field::text("seller_account"), "$3");
     format!(
         "SELECT * FROM payments AS p \
-         WHERE p.due_at <= $1 AND p.dead_letter IS NULL AND p.phase IN ({phases}) \
+         WHERE p.due_at <= $1 AND (p.operations IS NOT NULL \
+         OR (p.dead_letter IS NULL AND p.phase IN ({phases}))) \
          AND p.seller_account NOT IN {except} \
          AND (p.lease_owner IS NULL OR p.lease_until < $1 OR NOT EXISTS \
          (SELECT 1 FROM workers AS w WHERE w.id = p.lease_owner AND w.seen_at >= $2)) \
@@ -159,7 +160,8 @@ impl Store for Database {
     async fn wake(&self, mid: &MerchantAccountId, now: i64) -> Result<u64, StoreError> {
         let phases = statements::phases(Phase::in_hand);
         let text = format!(
-            "UPDATE payments SET due_at = $2 WHERE mid = $1 AND refused_since IS NOT NULL \
+            "UPDATE payments SET due_at = $2, \
+             own_due_at = CASE WHEN operations IS NULL THEN NULL ELSE $2 END WHERE mid = $1 AND refused_since IS NOT NULL \
              AND dead_letter IS NULL AND phase IN ({phases}) \
              AND (lease_owner IS NULL OR lease_until < $2)"
         );

@@ -14,7 +14,7 @@ use crate::domain::payment::{Prior, Sealed};
 use crate::ports::store::ReplyTarget;
 
 #[derive(Serialize, Deserialize)]
-struct DeclineWire {
+pub(super) struct DeclineWire {
     code: String,
     amazon_reason: Option<String>,
     softness: String,
@@ -220,11 +220,14 @@ impl TryFrom<PriorWire> for Prior {
 }
 
 /// Serializing these cannot fail: they are texts, numbers and lists thereof.
-fn text_of<T: Serialize>(wire: &T) -> String {
+pub(super) fn text_of<T: Serialize>(wire: &T) -> String {
     serde_json::to_string(wire).unwrap_or_default()
 }
 
-fn read<T: for<'a> Deserialize<'a>>(text: &str, column: &'static str) -> Result<T, Corrupt> {
+pub(super) fn read<T: for<'a> Deserialize<'a>>(
+    text: &str,
+    column: &'static str,
+) -> Result<T, Corrupt> {
     serde_json::from_str(text).map_err(|_| corrupt(column))
 }
 

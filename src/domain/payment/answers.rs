@@ -3,7 +3,7 @@
 
 use super::calls::{authorization_key, capture, close_authorization, read_capture};
 use super::decide::{Next, Run, Wait, decline, unexpected};
-use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::session;
 use super::state::Payment;
 use crate::domain::command::{AuthorizationMode, CaptureMode};
@@ -92,7 +92,7 @@ fn closed_without_capture(
         run.rule = "authorization_expired";
         payment.phase = Phase::Canceled;
         payment.exposure = Exposure::Clear;
-        run.told.push(Outcome::Canceled);
+        run.told.push(Told::Payment(Outcome::Canceled));
         return Next::Settle(Wait::Nothing);
     }
     decline(payment, run, "authorization_closed", Decline::of_object(reason))
@@ -118,6 +118,10 @@ pub(super) fn on_verdict(
         | Effect::FindAuthorization { .. }
         | Effect::ReadAuthorization(_)
         | Effect::ReadCapture(_)
+        | Effect::FindCapture { .. }
+        | Effect::Refund(_)
+        | Effect::ReadRefund(_)
+        | Effect::ReadRefunds(_)
         | Effect::CloseAuthorization(_)
         | Effect::CloseReference(_) => {
             unexpected(payment, format!("{} declined: {reason}", effect.name()))
@@ -204,6 +208,14 @@ pub(super) fn on_capture(
         }
         CaptureState::Pending => pending(payment, run, Phase::CapturePending, now, policy),
         CaptureState::Declined => {
+            if payment.capture == CaptureMode::Manual {
+                // Not asked for by us: what rests is captured by an operation of its own.
+                run.rule = "rests_uncaptured";
+                payment.capture_id = None;
+                payment.exposure = Exposure::Clear;
+                payment.phase = Phase::Authorized;
+                return Next::Settle(Wait::Until(now + 86_400_000));
+            }
             let reason = view.reason.unwrap_or_default();
             on_capture_declined(payment, run, &reason, now, policy)
         }
@@ -223,33 +235,47 @@ fn on_capture_declined(
 ) -> Next {
     payment.capture_id = None;
     payment.exposure = Exposure::Clear;
-    let again = matches!(reason, "ProcessingFailure" | "SoftDeclined");
-    if again && payment.capture_declines == 0 {
+    if is_failure_inside(reason) && payment.capture_declines == 0 {
         run.rule = "capture_again";
         payment.capture_declines = 1;
         payment.phase = Phase::Capturing;
         return Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms));
     }
-    payment.decline = Some(match reason {
-        "AmazonRejected" => Decline::amazon_rejected(),
-        "HardDeclined" => Decline::invalid_payment_method(reason),
-        _ if again => Decline::processing_failure(reason),
-        other => Decline::of_object(other),
-    });
+    payment.decline = Some(capture_refused(reason));
     payment.phase = Phase::ClosingAuthorization;
     close_authorization(payment, run)
 }
 
+/// Amazon failed inside: it is worth asking again.
+pub(super) fn is_failure_inside(reason: &str) -> bool {
+    matches!(reason, "ProcessingFailure" | "SoftDeclined")
+}
+
+/// What a declined capture means.
+pub(super) fn capture_refused(reason: &str) -> Decline {
+    match reason {
+        "AmazonRejected" => Decline::amazon_rejected(),
+        "HardDeclined" => Decline::invalid_payment_method(reason),
+        _ if is_failure_inside(reason) => Decline::processing_failure(reason),
+        other => Decline::of_object(other),
+    }
+}
+
 fn paid(payment: &mut Payment, run: &mut Run, captured: Money, now: i64, policy: &Policy) -> Next {
     run.rule = "captured";
+    become_paid(payment, captured, now, policy);
+    run.told.push(Told::Payment(Outcome::Paid));
+    Next::Settle(Wait::Nothing)
+}
+
+/// The money was captured, by Amazon's word.
+pub(super) fn become_paid(payment: &mut Payment, captured: Money, now: i64, policy: &Policy) {
     payment.phase = Phase::Paid;
     payment.exposure = Exposure::Clear;
     payment.captured = captured;
     payment.decline = None;
     payment.close_reference_at =
         payment.ends_reference().then_some(now + policy.reference_open_for_ms);
-    run.told.push(Outcome::Paid);
-    Next::Settle(Wait::Nothing)
 }
 
 fn rest(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
@@ -257,7 +283,7 @@ fn rest(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     if payment.phase != Phase::Authorized {
         run.rule = "authorized";
         payment.phase = Phase::Authorized;
-        run.told.push(Outcome::Authorized);
+        run.told.push(Told::Payment(Outcome::Authorized));
     }
     // Amazon lets it expire without a word: it is looked at once a day.
     Next::Settle(Wait::Until(now + 86_400_000))
@@ -273,7 +299,7 @@ fn pending(payment: &mut Payment, run: &mut Run, phase: Phase, now: i64, policy:
     if !payment.told_pending_amazon {
         payment.told_pending_amazon = true;
         payment.effort.polls = 0;
-        run.told.push(Outcome::PendingAmazon);
+        run.told.push(Told::Payment(Outcome::PendingAmazon));
     }
     if payment.effort.polls >= policy.polls_max {
         let detail = "pending at Amazon for longer than it may be".to_owned();

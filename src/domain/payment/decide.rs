@@ -6,11 +6,13 @@ use super::calls::{
     authorize, capture, close_authorization, complete, confirm, read_authorization, read_capture,
     read_reference, set_details,
 };
-use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::state::Payment;
 use super::{lookup, session};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
-use crate::domain::gateway::{Answer, Effect, Fault, ReferenceState, ReferenceView, Reply};
+use crate::domain::gateway::{
+    Answer, AuthorizationView, Effect, Fault, ReferenceState, ReferenceView, Reply,
+};
 use crate::domain::policy::Policy;
 
 /// What a run remembers from call to call; gone when it ends.
@@ -22,6 +24,8 @@ pub struct Run {
     pub tries: u32,
     /// The reference as it was last read.
     pub seen: Option<ReferenceView>,
+    /// The authorization as it was last read, by an operation.
+    pub authorization: Option<AuthorizationView>,
     /// The refusal that led to a look-up.
     pub cause: Option<String>,
     /// Look-ups so far: a guard against turning in circles.
@@ -33,7 +37,7 @@ pub struct Run {
     /// Whether the budget is spent and Amazon is asked a last time.
     pub last_look: bool,
     /// What is to be told, in order.
-    pub told: Vec<Outcome>,
+    pub told: Vec<Told>,
     /// The rule behind the last transition, for the journal.
     pub rule: &'static str,
 }
@@ -192,7 +196,7 @@ pub(super) fn decline(
     payment.phase = Phase::Declined;
     payment.exposure = Exposure::Clear;
     payment.decline = Some(decline);
-    run.told.push(Outcome::Declined);
+    run.told.push(Told::Payment(Outcome::Declined));
     Next::Settle(Wait::Nothing)
 }
 

@@ -1,8 +1,10 @@
 //! What is always true of a payment, by number (design: I1 to I12). Checked by the tests, asserted
 //! before every commit in debug builds, and counted as a metric in production.
 
+use super::operations::{Operation, OperationPhase};
 use super::phase::{Exposure, Phase};
 use super::state::Payment;
+use crate::domain::operation::OperationKind;
 
 /// A broken invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +58,65 @@ pub fn check(payment: &Payment) -> Vec<Broken> {
     ];
     rules
         .into_iter()
+        .chain(payment.operations.iter().flat_map(|one| operation_rules(payment, one)))
         .filter(|(_, _, holds)| !holds)
         .map(|(number, what, _)| Broken { number, what })
         .collect()
+}
+
+/// What must hold of each operation.
+fn operation_rules(payment: &Payment, one: &Operation) -> [(&'static str, &'static str, bool); 5] {
+    let rests = matches!(payment.phase, Phase::Authorized | Phase::Declined);
+    [
+        (
+            "I1",
+            "more refunds begun than was captured",
+            one.takes().is_none() || payment.refunds_begun().minor() <= payment.captured.minor(),
+        ),
+        (
+            "I1",
+            "a capture begun on what is not at rest",
+            one.tag.kind != OperationKind::Capture || !one.phase.is_begun() || rests,
+        ),
+        (
+            "I5",
+            "an operation ended while money may have moved",
+            one.phase.is_open() || one.exposure == Exposure::Clear,
+        ),
+        (
+            "I2",
+            "an operation open, and neither due nor in the dead letters",
+            !one.phase.is_open() || one.due_at.is_some() || one.dead_letter.is_some(),
+        ),
+        (
+            "I3",
+            "an operation ended without a published result",
+            one.phase.is_open() || one.latest_event.is_some(),
+        ),
+    ]
+}
+
+/// What must hold between each operation and what it becomes: amounts are fixed once, an end is
+/// final, and what was begun does not vanish.
+fn operation_steps(before: &Payment, after: &Payment) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for one in &before.operations {
+        let Some(then) = after.operation(&one.tag) else {
+            let unasked = matches!(one.phase, OperationPhase::Waiting | OperationPhase::Inspecting);
+            if !unasked {
+                broken.push(Broken { number: "I2", what: "an operation that was begun vanished" });
+            }
+            continue;
+        };
+        if one.amount.is_some() && one.amount != then.amount {
+            broken.push(Broken { number: "I6", what: "an operation's amount was changed" });
+        }
+        if !one.phase.is_open() && one.phase != then.phase {
+            broken
+                .push(Broken { number: "I8", what: "an operation's end was turned into another" });
+        }
+    }
+    broken
 }
 
 /// Every invariant between a payment and what it becomes by one commit.
@@ -82,7 +140,7 @@ pub fn check_step(before: &Payment, after: &Payment) -> Vec<Broken> {
         | Phase::ClosingAuthorization
         | Phase::Authorized => false,
     };
-    let mut broken = Vec::new();
+    let mut broken = operation_steps(before, after);
     if final_before && after.phase != before.phase {
         broken.push(Broken { number: "I8", what: "an end was turned into something else" });
     }

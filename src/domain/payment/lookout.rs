@@ -8,6 +8,16 @@ use crate::domain::notification::About;
 /// A hint about an object of this payment's consent; true where the payment is to be looked at now,
 /// because it waits for Amazon's word or may have been changed at Amazon since.
 pub fn heed(payment: &mut Payment, about: About, now: i64) -> bool {
+    let operations = match about {
+        About::Refund | About::Capture | About::Charge | About::Chargeback => {
+            payment.poke_operations(now)
+        }
+        About::Reference | About::Agreement | About::Authorization | About::Other => false,
+    };
+    heed_itself(payment, about, now) || operations
+}
+
+fn heed_itself(payment: &mut Payment, about: About, now: i64) -> bool {
     if payment.dead_letter.is_some() {
         return false;
     }

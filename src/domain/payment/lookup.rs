@@ -3,7 +3,7 @@
 
 use super::calls::{authorization_key, authorize, confirm, read_reference, set_details};
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
-use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::session;
 use super::state::Payment;
 use crate::domain::command::Kind;
@@ -114,6 +114,10 @@ const fn is_of_reference(effect: &Effect) -> bool {
         | Effect::ReadAuthorization(_)
         | Effect::Capture(_)
         | Effect::ReadCapture(_)
+        | Effect::FindCapture { .. }
+        | Effect::Refund(_)
+        | Effect::ReadRefund(_)
+        | Effect::ReadRefunds(_)
         | Effect::CloseAuthorization(_) => false,
     }
 }
@@ -302,7 +306,7 @@ pub fn metered(payment: &mut Payment, run: &mut Run, now: i64) -> Option<Next> {
     run.rule = "agreed";
     payment.phase = Phase::Authorized;
     payment.exposure = Exposure::Clear;
-    run.told.push(Outcome::Authorized);
+    run.told.push(Told::Payment(Outcome::Authorized));
     Some(Next::Settle(Wait::Until(now + A_DAY_MS)))
 }
 
@@ -312,7 +316,7 @@ fn at_rest(payment: &mut Payment, run: &mut Run, view: &ReferenceView, now: i64)
         ReferenceState::Closed | ReferenceState::Canceled => {
             run.rule = "agreement_over";
             payment.phase = Phase::Canceled;
-            run.told.push(Outcome::Canceled);
+            run.told.push(Told::Payment(Outcome::Canceled));
             Next::Settle(Wait::Nothing)
         }
         ReferenceState::Draft

@@ -1,6 +1,8 @@
 //! The words for where a payment stands, what is told of it, and why it lies still: closed lists
 //! without a default, each with one table between word and text.
 
+use crate::domain::operation::OperationTag;
+
 macro_rules! phases {
     ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
         /// Where a payment stands.
@@ -143,6 +145,93 @@ impl Outcome {
             | Outcome::Failed
             | Outcome::Canceled => true,
             Outcome::PendingAmazon | Outcome::PendingOperator => false,
+        }
+    }
+}
+
+/// The result of an operation alone, as the events name it: the payment is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperationOutcome {
+    /// The money went back.
+    Refunded,
+    /// Amazon refused to give it back.
+    RefundDeclined,
+    /// It will not happen, though Amazon did not say no.
+    Failed,
+    /// On the way, Amazon decides.
+    PendingAmazon,
+    /// On the way, an operator decides.
+    PendingOperator,
+}
+
+impl OperationOutcome {
+    /// The contract's result word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OperationOutcome::Refunded => "refunded",
+            OperationOutcome::RefundDeclined => "refund_declined",
+            OperationOutcome::Failed => "operation_failed",
+            OperationOutcome::PendingAmazon | OperationOutcome::PendingOperator => {
+                "operation_pending"
+            }
+        }
+    }
+
+    /// Whether the operation is done with it.
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        match self {
+            OperationOutcome::Refunded
+            | OperationOutcome::RefundDeclined
+            | OperationOutcome::Failed => true,
+            OperationOutcome::PendingAmazon | OperationOutcome::PendingOperator => false,
+        }
+    }
+}
+
+/// What is told by one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A result of the payment itself.
+    Payment(Outcome),
+    /// A result of the payment that is this operation's end too.
+    By(Outcome, OperationTag),
+    /// A result of an operation alone.
+    Operation(OperationTag, OperationOutcome),
+}
+
+impl From<Outcome> for Told {
+    fn from(outcome: Outcome) -> Self {
+        Told::Payment(outcome)
+    }
+}
+
+impl Told {
+    /// The operation that it is about, or that brought it about.
+    #[must_use]
+    pub const fn tag(&self) -> Option<&OperationTag> {
+        match self {
+            Told::Payment(_) => None,
+            Told::By(_, tag) | Told::Operation(tag, _) => Some(tag),
+        }
+    }
+
+    /// Whether a command is done with it.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        match self {
+            Told::Payment(outcome) | Told::By(outcome, _) => outcome.is_done(),
+            Told::Operation(_, outcome) => outcome.is_done(),
+        }
+    }
+
+    /// The contract's result word.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Told::Payment(outcome) | Told::By(outcome, _) => outcome.as_str(),
+            Told::Operation(_, outcome) => outcome.as_str(),
         }
     }
 }

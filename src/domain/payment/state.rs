@@ -1,5 +1,6 @@
 //! A payment: everything that is known about it, in memory and in its row.
 
+use super::operations::Operation;
 use super::phase::{DeadLetterReason, Exposure, Phase};
 use crate::domain::command::{
     Asker, AuthorizationMode, CaptureMode, Kind, PaymentKey, Sale, Texts,
@@ -165,7 +166,8 @@ pub struct Payment {
 
     /// Tries, waits, crashes.
     pub effort: Effort,
-    /// When somebody must drive it next, in milliseconds since the epoch; none where nobody must.
+    /// When somebody must drive the payment itself next, in milliseconds since the epoch; none
+    /// where nobody must. Its operations have times of their own.
     pub due_at: Option<i64>,
     /// When its reference is to be closed.
     pub close_reference_at: Option<i64>,
@@ -173,6 +175,8 @@ pub struct Payment {
     pub dead_letter: Option<DeadLetterReason>,
     /// What it was before this epoch, until something is published in it.
     pub prior: Option<Box<Prior>>,
+    /// Captures, refunds and cancels of it, in the order in which they were accepted.
+    pub operations: Vec<Operation>,
     /// Who drives it.
     pub lease: Option<Lease>,
     /// The fencing number: grows with every write.
@@ -231,6 +235,7 @@ impl Payment {
             close_reference_at: None,
             dead_letter: None,
             prior: None,
+            operations: Vec::new(),
             lease: None,
             version: 0,
             created_at: now,

@@ -3,7 +3,7 @@
 
 use super::decide::{Next, Run, Wait, decide, start};
 use super::invariants;
-use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::state::Payment;
 use crate::domain::command::{Asker, PaymentKey};
 use crate::domain::command::{AuthorizationMode, CaptureMode, Sale, Subject, Texts};
@@ -77,6 +77,7 @@ pub(super) fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply 
 pub(super) fn capture(state: CaptureState, reason: &str) -> Reply {
     Ok(Answer::Capture(CaptureView {
         id: CaptureId::new("C1").unwrap(),
+        key: String::new(),
         state,
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         amount: Some(usd(1995)),
@@ -116,7 +117,11 @@ pub(super) fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) 
             },
             last @ (Next::Settle(_) | Next::Reject(..)) => {
                 assert_eq!(replies.next(), None, "a call was not made");
-                return Played { payment, told: run.told, last };
+                let told = run.told.into_iter().map(|told| match told {
+                    Told::Payment(outcome) => outcome,
+                    other => panic!("not of the payment: {other:?}"),
+                });
+                return Played { payment, told: told.collect(), last };
             }
         };
     }

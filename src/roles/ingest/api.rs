@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::submit::{self, Submission, Submitted};
 use super::verdict::Verdict;
 use super::{Ingest, prefer};
-use crate::contract::command::{Biller, Command};
+use crate::contract::command::Command;
 use crate::contract::command::{check_agreement, check_region};
 use crate::contract::json::{Numbers, read};
 use crate::contract::{Unknown, Validated, validate};
@@ -27,6 +27,8 @@ use crate::domain::ids::MerchantAccountId;
 
 /// Who calls may be named in query or body; nothing else is a field everywhere.
 const LOGIN: [&str; 2] = ["loginId", "password"];
+/// What the address of a payment says.
+const OF_THE_ADDRESS: [&str; 4] = ["amazonBillerId", "orderId", "upsellId", "chargeId"];
 
 /// `POST /v1/orders`.
 pub(super) async fn order(
@@ -36,7 +38,7 @@ pub(super) async fn order(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    ingest.command("order.import", &caller, query.as_deref(), &headers, &body).await
+    ingest.command("order.import", &[], &caller, query.as_deref(), (&headers, &body)).await
 }
 
 /// `POST /v1/upsells`.
@@ -47,7 +49,7 @@ pub(super) async fn upsell(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    ingest.command("upsell.import", &caller, query.as_deref(), &headers, &body).await
+    ingest.command("upsell.import", &[], &caller, query.as_deref(), (&headers, &body)).await
 }
 
 /// `POST /v1/charges`.
@@ -58,7 +60,7 @@ pub(super) async fn charge(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    ingest.command("charge.recurring", &caller, query.as_deref(), &headers, &body).await
+    ingest.command("charge.recurring", &[], &caller, query.as_deref(), (&headers, &body)).await
 }
 
 /// The parameters of a query that the call knows.
@@ -84,13 +86,14 @@ pub(super) fn query_of(
 }
 
 impl Ingest {
-    async fn command(
+    /// Takes a command; `path` is what the call's address says already.
+    pub(super) async fn command(
         &self,
         routing_key: &str,
+        path: &[(&str, &str)],
         caller: &Caller,
         query: Option<&str>,
-        headers: &HeaderMap,
-        body: &[u8],
+        (headers, body): (&HeaderMap, &[u8]),
     ) -> Result<Response, Refusal> {
         let media = header(headers, CONTENT_TYPE.as_str()).split(';').next().unwrap_or_default();
         if !media.trim().eq_ignore_ascii_case("application/json") {
@@ -105,6 +108,14 @@ impl Ingest {
             fields.remove(name);
         }
         let key = take_key(headers, &mut fields, &mut errors);
+        if !path.is_empty() {
+            for name in OF_THE_ADDRESS {
+                if fields.remove(name).is_some() {
+                    errors.push(FieldError::new(name, "is named by the address"));
+                }
+            }
+        }
+        fields.extend(path.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
         let command = self.judge(routing_key, caller, &fields, &mut errors).await?;
         let Some(command) = command.filter(|_| errors.is_empty()) else {
             return Err(Refusal::Fields(errors));
@@ -191,17 +202,9 @@ struct Target {
 
 impl Target {
     fn of(command: &Validated) -> Result<Self, Refusal> {
-        let (mid, subject) = match command.command() {
-            Command::Sale(sale) => match &sale.biller {
-                Biller::Named(mid) => (mid, &sale.draft.subject),
-                Biller::OfOrder { .. } => {
-                    return Err(Refusal::field("amazonBillerId", "is required"));
-                }
-            },
-            Command::Charge(charge) => (&charge.key.mid, &charge.key.subject),
-            Command::Operation(_) | Command::CloseAgreement(_) => {
-                return Err(Refusal::NotFound("there is no such call"));
-            }
+        let command = command.command();
+        let (Some(mid), Some(subject)) = (command.mid(), command.subject()) else {
+            return Err(Refusal::field("amazonBillerId", "is required"));
         };
         let mut ids = Map::new();
         let path = match subject {

@@ -209,7 +209,7 @@ impl Ingest {
 }
 
 /// `upsellId`, or what the CRM means by a product of an upsell page.
-fn upsell_id(params: &Params) -> Option<String> {
+pub(super) fn upsell_id(params: &Params) -> Option<String> {
     if let Some(id) = params.get("upsellId") {
         return Some(id.to_owned());
     }
@@ -235,7 +235,7 @@ fn answer(mut order: OrderObject, submitted: Submitted) -> Response {
 }
 
 /// The customer's text of a decline; of everything else the fields at fault, if there are any.
-fn reason(verdict: &Verdict) -> Value {
+pub(super) fn reason(verdict: &Verdict) -> Value {
     let errors = verdict.errors();
     let text = match verdict.message() {
         "" if verdict.result == "canceled" => "The order was canceled.",

@@ -6,11 +6,13 @@ mod access;
 mod amount;
 mod api;
 mod crm;
+mod crm_operations;
 mod events;
 mod gate;
 pub(super) mod health;
 mod json;
 mod line;
+mod operations;
 mod order_object;
 mod params;
 mod paths;
@@ -34,6 +36,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::operation::OperationKind;
 use crate::ports::broker::Broker;
 use crate::ports::clock::Clock;
 use crate::ports::desk::Desk;
@@ -114,10 +117,18 @@ impl Ingest {
             get(crm::import_order).post(crm::import_order),
             get(crm::import_upsale).post(crm::import_upsale),
             get(query::query).post(query::query),
+            get(crm_operations::cancel).post(crm_operations::cancel),
+            get(crm_operations::refund).post(crm_operations::refund),
         ];
         let mut router = Router::new();
         for (path, methods) in paths::CRM.into_iter().zip(crm) {
             router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+        }
+        for (operation, at) in OperationKind::ALL.into_iter().zip(0..) {
+            router = router
+                .route(paths::ORDER_OPERATIONS[at], operations::on_order(operation))
+                .route(paths::UPSELL_OPERATIONS[at], operations::on_upsell(operation))
+                .route(paths::CHARGE_OPERATIONS[at], operations::on_charge(operation));
         }
         router
             .route(paths::ORDERS, post(api::order))

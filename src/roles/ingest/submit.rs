@@ -166,7 +166,8 @@ pub(super) fn key(headers: &HeaderMap, body: Option<&str>) -> Result<Option<Stri
     }
 }
 
-fn payment_id(command: &Validated) -> String {
+/// Row id of the payment that a command is about; empty where it is not known yet.
+pub(super) fn payment_id(command: &Validated) -> String {
     match command.command() {
         Command::Sale(sale) => match &sale.biller {
             Biller::Named(mid) => {

@@ -22,6 +22,20 @@ const OPENED: Duration = Duration::from_secs(2);
 /// What those who wait have left once the process is told to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// Results that a command is done with.
+const DONE: [&str; 10] = [
+    "paid",
+    "authorized",
+    "declined",
+    "failed",
+    "canceled",
+    "rejected",
+    "refunded",
+    "refund_declined",
+    "operation_rejected",
+    "operation_failed",
+];
+
 /// The event that a command is done with.
 pub(super) struct Verdict {
     /// The document, byte for byte.
@@ -38,8 +52,7 @@ impl Verdict {
         let event: Box<RawValue> = serde_json::from_slice(body).ok()?;
         let document: Value = serde_json::from_str(event.get()).ok()?;
         let result = document["type"].as_str()?.rsplit('.').next()?.to_owned();
-        let done = ["paid", "authorized", "declined", "failed", "canceled", "rejected"];
-        if !done.contains(&result.as_str()) {
+        if !DONE.contains(&result.as_str()) {
             return None;
         }
         let data = document["data"].clone();

@@ -31,9 +31,10 @@ const CREDENTIALS: [&str; 9] = [
 ];
 
 /// Business answers that integrations have met as plain text instead of XML.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
     "BillingAgreementConstraintsExist",
     "BillingAgreementNotModifiable",
+    "CaptureNotRefundable",
     "ConstraintsExist",
     "InvalidAuthorizationStatus",
     "InvalidBillingAgreementId",

@@ -7,9 +7,9 @@ use super::wire::Element;
 use crate::adapters::amazon::amount::decimal;
 use crate::domain::gateway::{
     Answer, AuthorizationState, AuthorizationView, Authorize, Capture, CaptureState, CaptureView,
-    Effect, ReferenceState, ReferenceView, SetDetails,
+    Effect, ReferenceState, ReferenceView, Refund, RefundState, RefundView, SetDetails,
 };
-use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId, ReferenceKind};
+use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId, ReferenceKind, RefundId};
 use crate::domain::money::{Currency, Money};
 use crate::ports::gateway::{Address, BuyerDetails};
 
@@ -23,6 +23,7 @@ pub(super) enum Kind {
     Agreement,
     Authorization,
     Capture,
+    Refund,
     /// Nothing in it matters.
     Done,
 }
@@ -37,7 +38,7 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The operation behind an effect; of a search, none: it is several.
+    /// The operation behind an effect; of what is several operations, none.
     pub(super) fn of(effect: &'a Effect) -> Option<Self> {
         Some(match effect {
             Effect::SetDetails(details) => match details.reference.kind() {
@@ -54,10 +55,14 @@ impl<'a> Call<'a> {
                 ReferenceKind::OneTime | ReferenceKind::Session => authorize(call),
             },
             Effect::ReadReference(id) => Self::read_reference(id),
-            Effect::FindAuthorization { .. } => return None,
+            Effect::FindAuthorization { .. }
+            | Effect::FindCapture { .. }
+            | Effect::ReadRefunds(_) => return None,
             Effect::ReadAuthorization(id) => Self::read_authorization(id),
             Effect::Capture(call) => capture(call),
-            Effect::ReadCapture(id) => read_capture(id),
+            Effect::ReadCapture(id) => Self::read_capture(id),
+            Effect::Refund(call) => refund(call),
+            Effect::ReadRefund(id) => Self::read_refund(id),
             Effect::CloseAuthorization(id) => {
                 on_authorization("CloseAuthorization", id, Kind::Done)
             }
@@ -78,6 +83,18 @@ impl<'a> Call<'a> {
 
     pub(super) fn read_authorization(id: &'a AuthorizationId) -> Self {
         let mut call = on_authorization("GetAuthorizationDetails", id, Kind::Authorization);
+        call.object = Some(id.as_str());
+        call
+    }
+
+    pub(super) fn read_capture(id: &'a CaptureId) -> Self {
+        let mut call = on("GetCaptureDetails", "AmazonCaptureId", id.as_str(), Kind::Capture);
+        call.object = Some(id.as_str());
+        call
+    }
+
+    pub(super) fn read_refund(id: &'a RefundId) -> Self {
+        let mut call = on("GetRefundDetails", "AmazonRefundId", id.as_str(), Kind::Refund);
         call.object = Some(id.as_str());
         call
     }
@@ -113,12 +130,6 @@ fn on_reference<'a>(action: &'static str, id: &'a ReferenceId, kind: Kind) -> Ca
 
 fn on_authorization<'a>(action: &'static str, id: &'a AuthorizationId, kind: Kind) -> Call<'a> {
     on(action, "AmazonAuthorizationId", id.as_str(), kind)
-}
-
-fn read_capture(id: &CaptureId) -> Call<'_> {
-    let mut call = on("GetCaptureDetails", "AmazonCaptureId", id.as_str(), Kind::Capture);
-    call.object = Some(id.as_str());
-    call
 }
 
 fn set_details(details: &SetDetails) -> Call<'_> {
@@ -167,6 +178,16 @@ fn capture(made: &Capture) -> Call<'_> {
     call
 }
 
+fn refund(made: &Refund) -> Call<'_> {
+    let mut call = on("Refund", "AmazonCaptureId", made.capture.as_str(), Kind::Refund);
+    let params = &mut call.params;
+    params.add("RefundReferenceId", made.key.as_str());
+    params.add("RefundAmount.Amount", made.amount.amount());
+    params.add("RefundAmount.CurrencyCode", made.amount.currency().code());
+    params.add_some("SoftDescriptor", made.soft_descriptor.as_deref());
+    call
+}
+
 /// What a whole document means; an error names what is wrong with it, without its contents.
 pub(super) fn answer(kind: Kind, root: Element<'_>) -> Result<Answer, &'static str> {
     match kind {
@@ -181,6 +202,7 @@ pub(super) fn answer(kind: Kind, root: Element<'_>) -> Result<Answer, &'static s
             authorization(details(root, "AuthorizationDetails")?).map(Answer::Authorization)
         }
         Kind::Capture => capture_view(details(root, "CaptureDetails")?).map(Answer::Capture),
+        Kind::Refund => refund_view(details(root, "RefundDetails")?).map(Answer::Refund),
     }
 }
 
@@ -250,6 +272,7 @@ fn capture_view(details: Element<'_>) -> Result<CaptureView, &'static str> {
     let status = details.child("CaptureStatus").ok_or("a capture without a status")?;
     Ok(CaptureView {
         id: CaptureId::new(id).map_err(|_| "a capture without an id")?,
+        key: details.text_of("CaptureReferenceId").unwrap_or_default().to_owned(),
         state: match status.text_of("State").ok_or("a capture without a state")? {
             "Pending" => CaptureState::Pending,
             "Completed" => CaptureState::Completed,
@@ -261,6 +284,28 @@ fn capture_view(details: Element<'_>) -> Result<CaptureView, &'static str> {
         amount: money(details, "CaptureAmount")?,
         refunded: money(details, "RefundedAmount")?,
     })
+}
+
+fn refund_view(details: Element<'_>) -> Result<RefundView, &'static str> {
+    let id = details.text_of("AmazonRefundId").unwrap_or_default();
+    let status = details.child("RefundStatus").ok_or("a refund without a status")?;
+    Ok(RefundView {
+        id: RefundId::new(id).map_err(|_| "a refund without an id")?,
+        key: details.text_of("RefundReferenceId").unwrap_or_default().to_owned(),
+        state: match status.text_of("State").ok_or("a refund without a state")? {
+            "Pending" => RefundState::Pending,
+            "Completed" => RefundState::Completed,
+            "Declined" => RefundState::Declined,
+            _ => RefundState::Other,
+        },
+        reason: status.text_of("ReasonCode").map(str::to_owned),
+        amount: money(details, "RefundAmount")?,
+    })
+}
+
+/// The refunds that a capture's document lists.
+pub(super) fn refunds_of(root: Element<'_>) -> Result<Vec<RefundId>, &'static str> {
+    Ok(ids(details(root, "CaptureDetails")?, RefundId::new))
 }
 
 /// `member` in answers, `Id` in notifications.
@@ -317,7 +362,8 @@ fn address(place: Element<'_>) -> Address {
 pub(super) fn is_another(answer: &Answer, root: Element<'_>, asked: &str) -> bool {
     let shown = match answer {
         Answer::Authorization(view) => Some(view.id.as_str()),
-        Answer::Capture(view) => Some(view.id.as_str()),
+        Answer::Capture(view) | Answer::Refunds(view, _) => Some(view.id.as_str()),
+        Answer::Refund(view) => Some(view.id.as_str()),
         Answer::Reference(_) => match details(root, "OrderReferenceDetails") {
             Ok(details) => details.text_of("AmazonOrderReferenceId"),
             Err(_) => details(root, agreements::DETAILS)

@@ -1,10 +1,12 @@
 //! Amazon Pay by MWS: XML with Signature Version 2. Names of files: `map` translates, `sign` signs,
-//! `client` sends, `wire` reads, `faults` tells what a "no" means.
+//! `client` sends, `wire` reads, `faults` tells what a "no" means, `several` asks for what takes
+//! more than one operation.
 
 mod agreements;
 mod client;
 mod faults;
 mod map;
+mod several;
 mod sign;
 mod wire;
 
@@ -20,13 +22,10 @@ use super::http::{Http, SetupError};
 use super::profile::{self, Profile};
 use super::regions::Endpoints;
 use crate::domain::gateway::{Answer, Effect, Fault};
-use crate::domain::ids::{AuthorizationId, OperationKey, ReferenceId};
+use crate::domain::ids::ReferenceId;
 use crate::domain::merchant::Region;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Account, BuyerDetails, BuyerError, Exchange, Gateway};
-
-/// Authorizations that a search reads; Amazon allows fewer on one reference.
-const SEARCH_MAX: usize = 25;
 
 /// What a gateway is made of.
 #[derive(Clone)]
@@ -73,37 +72,6 @@ impl MwsGateway {
         };
         self.client.exchange(account, call, read).await
     }
-
-    /// Newest first: what is looked for is as a rule the last one made.
-    async fn find(
-        &self,
-        account: &Account,
-        ids: &[AuthorizationId],
-        key: &OperationKey,
-    ) -> Outcome<Answer> {
-        if ids.len() > SEARCH_MAX {
-            let detail = "more authorizations on a reference than Amazon allows".to_owned();
-            return (Err(Fault::Unexpected { detail }), None);
-        }
-        let mut request_id = None;
-        for id in ids.iter().rev() {
-            let (result, read) = self.one(account, Call::read_authorization(id)).await;
-            request_id = read.or(request_id);
-            match result {
-                Ok(Answer::Authorization(view)) if view.key == key.as_str() => {
-                    return (Ok(Answer::Authorization(view)), request_id);
-                }
-                // Whose it is cannot be told, so ours cannot be called absent.
-                Ok(Answer::Authorization(view)) if view.key.is_empty() => {
-                    let detail = "an authorization that bears no key".to_owned();
-                    return (Err(Fault::Unexpected { detail }), request_id);
-                }
-                Ok(_) => {}
-                Err(fault) => return (Err(fault), request_id),
-            }
-        }
-        (Ok(Answer::NotFound), request_id)
-    }
 }
 
 #[async_trait]
@@ -111,9 +79,13 @@ impl Gateway for MwsGateway {
     async fn call(&self, account: &Account, effect: &Effect) -> Exchange {
         let (reply, request_id) = match (effect, Call::of(effect)) {
             (Effect::FindAuthorization { ids, key }, _) => {
-                let found = self.find(account, ids, key);
-                let timed = tokio::time::timeout(self.timeout, found).await;
-                timed.unwrap_or((Err(Fault::Unknown), None))
+                self.timed(self.find_authorization(account, ids, key)).await
+            }
+            (Effect::FindCapture { ids, key }, _) => {
+                self.timed(self.find_capture(account, ids, key)).await
+            }
+            (Effect::ReadRefunds(capture), _) => {
+                self.timed(self.read_refunds(account, capture)).await
             }
             // Of an agreement that matters: it may still be in Draft.
             (Effect::CloseReference(id), Some(call)) if !id.is_recurring() => {

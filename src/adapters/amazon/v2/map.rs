@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::wire::{self, Charge, Permission, Place, Session, Status};
 use crate::domain::gateway::{
     Answer, AuthorizationState, AuthorizationView, Authorize, Capture, CaptureState, CaptureView,
-    Complete, Effect, Intent, Month, ReferenceState, ReferenceView, SetDetails,
+    Complete, Effect, Intent, Month, ReferenceState, ReferenceView, Refund, RefundState,
+    RefundView, SetDetails,
 };
-use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId, ReferenceKind};
+use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId, ReferenceKind, RefundId};
 use crate::domain::mandate::month_of;
 use crate::domain::money::Money;
 use crate::ports::gateway::{Address, BuyerDetails};
@@ -31,6 +32,9 @@ pub(super) enum Kind {
     Chargeable,
     Authorization,
     Capture,
+    /// The charge, and that no refunds are listed.
+    Refunds,
+    Refund,
     /// Nothing in it matters.
     Done,
 }
@@ -62,6 +66,12 @@ impl Call {
             Effect::Authorize(made) => authorize(made),
             Effect::ReadReference(id) => Self::read_reference(id),
             Effect::FindAuthorization { .. } => return None,
+            // A charge is captured once: its capture is what the charge shows.
+            Effect::FindCapture { ids, .. } => read_charge(ids.last()?.as_str(), Kind::Capture),
+            Effect::Refund(made) => refund(made),
+            Effect::ReadRefund(id) => read_refund(id),
+            // Refunds are not listed; the charge shows what they come to.
+            Effect::ReadRefunds(id) => read_charge(id.as_str(), Kind::Refunds),
             Effect::ReadAuthorization(id) => read_charge(id.as_str(), Kind::Authorization),
             Effect::Capture(made) => capture(made),
             Effect::ReadCapture(id) => read_charge(id.as_str(), Kind::Capture),
@@ -136,9 +146,13 @@ fn set_details(details: &SetDetails) -> Call {
     let read = Call::read_reference(&details.reference);
     let name = match read.kind {
         Kind::Session => "UpdateCheckoutSession",
-        Kind::Permission | Kind::Chargeable | Kind::Authorization | Kind::Capture | Kind::Done => {
-            "UpdateChargePermission"
-        }
+        Kind::Permission
+        | Kind::Chargeable
+        | Kind::Authorization
+        | Kind::Capture
+        | Kind::Refunds
+        | Kind::Refund
+        | Kind::Done => "UpdateChargePermission",
     };
     let metadata = metadata(
         &details.seller_order_id,
@@ -186,6 +200,21 @@ fn capture(made: &Capture) -> Call {
     ]);
     let call = Call::bare("CaptureCharge", "POST", resource, Kind::Capture).with(&body);
     Call { key: Some(made.key.to_string()), ..call }
+}
+
+fn refund(made: &Refund) -> Call {
+    let body = object([
+        ("chargeId", Some(charge_id(made.capture.as_str()).into())),
+        ("refundAmount", Some(price(made.amount))),
+        ("softDescriptor", made.soft_descriptor.as_deref().map(Value::from)),
+    ]);
+    let call = Call::bare("CreateRefund", "POST", "refunds".to_owned(), Kind::Refund).with(&body);
+    Call { key: Some(made.key.to_string()), ..call }
+}
+
+fn read_refund(id: &RefundId) -> Call {
+    let resource = format!("refunds/{id}");
+    Call { object: Some(id.to_string()), ..Call::bare("GetRefund", "GET", resource, Kind::Refund) }
 }
 
 fn read_charge(id: &str, kind: Kind) -> Call {
@@ -362,10 +391,38 @@ pub(super) fn capture_view(charge: &Charge, call: &Call) -> Result<Answer, &'sta
     let id = call.object.as_deref().or(shown).unwrap_or_default();
     Ok(Answer::Capture(CaptureView {
         id: CaptureId::new(id).map_err(|_| "a charge without an id")?,
+        key: String::new(),
         state,
         reason: status.reasons().next().map(str::to_owned),
         amount: wire::money(charge.capture_amount.as_ref())?,
         refunded: wire::money(charge.refunded_amount.as_ref())?,
+    }))
+}
+
+/// The charge as a capture with its refunds, of which none is listed.
+pub(super) fn refunds(charge: &Charge, call: &Call) -> Result<Answer, &'static str> {
+    match capture_view(charge, call)? {
+        Answer::Capture(view) => Ok(Answer::Refunds(view, Vec::new())),
+        _ => Err("no charge"),
+    }
+}
+
+/// The refund; it shows no key.
+pub(super) fn refund_view(refund: &wire::Refund, call: &Call) -> Result<Answer, &'static str> {
+    let shown = refund.refund_id.as_deref();
+    is_asked_for(shown, call)?;
+    let status = refund.status_details.as_ref().ok_or("a refund without a status")?;
+    Ok(Answer::Refund(RefundView {
+        id: RefundId::new(shown.unwrap_or_default()).map_err(|_| "a refund without an id")?,
+        key: String::new(),
+        state: match state(status)? {
+            "RefundInitiated" => RefundState::Pending,
+            "Refunded" => RefundState::Completed,
+            "Declined" => RefundState::Declined,
+            _ => RefundState::Other,
+        },
+        reason: status.reasons().next().map(str::to_owned),
+        amount: wire::money(refund.refund_amount.as_ref())?,
     }))
 }
 

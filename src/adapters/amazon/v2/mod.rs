@@ -74,6 +74,10 @@ impl V2Gateway {
             Kind::Capture => {
                 client.exchange(account, call, |read| map::capture_view(&read, call)).await
             }
+            Kind::Refunds => client.exchange(account, call, |read| map::refunds(&read, call)).await,
+            Kind::Refund => {
+                client.exchange(account, call, |read| map::refund_view(&read, call)).await
+            }
             Kind::Done => {
                 let done = |_: serde::de::IgnoredAny| Ok(Answer::Done);
                 client.exchange(account, call, done).await
@@ -130,6 +134,8 @@ impl Gateway for V2Gateway {
             | Kind::Chargeable
             | Kind::Authorization
             | Kind::Capture
+            | Kind::Refunds
+            | Kind::Refund
             | Kind::Done => {
                 let read = |it: wire::Permission| Ok(map::buyer(it.buyer, it.shipping_address));
                 self.client.exchange(account, &call, read).await

@@ -224,6 +224,18 @@ pub(super) struct Charge {
     pub(super) status_details: Option<Status>,
 }
 
+/// A refund, as far as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Refund {
+    #[serde(default)]
+    pub(super) refund_id: Option<String>,
+    #[serde(default)]
+    pub(super) refund_amount: Option<Price>,
+    #[serde(default)]
+    pub(super) status_details: Option<Status>,
+}
+
 /// What an error says. The message is never read: it may quote what was sent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -62,6 +62,8 @@ pub struct Model {
     pub close_reference_at: Option<i64>,
     pub dead_letter: Option<String>,
     pub prior: Option<String>,
+    pub operations: Option<String>,
+    pub own_due_at: Option<i64>,
     pub lease_owner: Option<String>,
     pub lease_until: Option<i64>,
     pub version: i64,
