@@ -151,7 +151,9 @@ impl Engine {
         trail.step(now, "message", &parsed.ids.routing_key, detail);
         payment.version = expected + 1;
         payment.updated_at = now;
-        payment.operations.push(Operation::open(command, parsed.asker.clone(), now));
+        let mut operation = Operation::open(command, parsed.asker.clone(), now);
+        operation.api = payment.api.goes_on_by(account.merchant.api);
+        payment.operations.push(operation);
         let mut commit =
             Commit { inbox: vec![self.accepted(parsed, &payment.id(), now)], ..Commit::default() };
         let focus = turn::focus(&payment, now);

@@ -16,7 +16,7 @@ use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::merchant::Api;
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
-use crate::domain::payment::operations::turn::Focus;
+use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::operations::{self, OperationPhase};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
 use crate::ports::gateway::{Account, BuyerDetails, Exchange};
@@ -91,7 +91,8 @@ impl Engine {
             Some(account) => account,
             None => return Box::pin(self.settle_without_account(payment, focus, now)).await,
         };
-        let account = by_api(account, payment.api);
+        let api = turn::api_of(&payment, focus, account.merchant.api);
+        let account = by_api(account, api);
         let mut course = Course {
             engine: self,
             account,
@@ -125,7 +126,7 @@ impl Engine {
     }
 }
 
-/// The account as it speaks to Amazon about this payment: by the API that the payment began with.
+/// The account as it speaks to Amazon by this API.
 pub(crate) fn by_api(account: Arc<Account>, api: Api) -> Arc<Account> {
     if account.merchant.api == api {
         return account;

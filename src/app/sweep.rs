@@ -231,7 +231,8 @@ impl Engine {
         let expected = payment.version;
         let Some(reference) = payment.charged().cloned() else { return Ok(()) };
         let Some(account) = self.accounts.account(&payment.key.mid).await? else { return Ok(()) };
-        let account = by_api(account, payment.api);
+        let api = payment.api.goes_on_by(account.merchant.api);
+        let account = by_api(account, api);
         let reply = self.gateway.call(&account, &Effect::CloseReference(reference)).await.reply;
         let again = match reply {
             Ok(_)

@@ -1,5 +1,6 @@
-//! kill -9 of the worker at random moments during thousands of orders, with lost answers at Amazon
-//! and a restart of RabbitMQ and PostgreSQL in the middle: every accepted order ends once, and the
+//! kill -9 of the worker at random moments during thousands of orders, half of them by MWS and half
+//! by API v2, with lost answers at Amazon, and in the middle a restart of RabbitMQ and PostgreSQL and
+//! a MID that goes over from MWS to v2: every accepted order ends once, and the
 //! simulator's ledger shows nothing captured twice and nothing wrong. Run it by `./chaos`, which
 //! gives it services of its own; the seed is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
@@ -17,9 +18,16 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::app::{MID, merchant_id, order};
+use support::app::{MID, merchant, merchant_by_v2, merchant_id, order};
 use support::sim::Reference;
 use support::{App, Broker, Combination, Store};
+
+/// The MID that speaks v2, and the one that goes over to it in the middle.
+const BY_V2: &str = "mid-2";
+const GOES_OVER: &str = "mid-3";
+
+/// An order's MID, and what its buyer left.
+type Asked = (&'static str, Reference);
 
 /// Chance that a seed reproduces.
 struct Chance(u64);
@@ -49,6 +57,16 @@ fn plan(chance: &mut Chance) -> Value {
     }
 }
 
+/// Every other order is by v2, in turn with a session that only confirms and one that captures.
+async fn asked(app: &App, number: u64, plan: Value) -> Asked {
+    match number % 4 {
+        0 => (MID, app.sim.order_reference(&merchant_id(MID), plan).await),
+        1 => (BY_V2, app.session_of(BY_V2, ("Confirm", "29.95"), plan).await),
+        2 => (GOES_OVER, app.sim.order_reference(&merchant_id(GOES_OVER), plan).await),
+        _ => (BY_V2, app.session_of(BY_V2, ("AuthorizeWithCapture", "29.95"), plan).await),
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let orders = setting("CHAOS_ORDERS", 2_000);
@@ -63,13 +81,16 @@ async fn main() {
         .processes(&["ingest,relay", "worker"])
         .start()
         .await;
-    app.sim.faults(trouble()).await;
-
+    app.add_mid(&merchant_by_v2(BY_V2)).await;
+    app.add_mid(&merchant(GOES_OVER)).await;
+    let upgrade = json!({ "merchantId": merchant_id(GOES_OVER), "upgradeKeys": ["AKEYOFMID3"] });
+    app.sim.play("/sellers", &upgrade).await;
     let mut references = HashMap::new();
     for number in 0..orders {
-        let reference = app.reference(plan(&mut chance)).await;
-        references.insert(format!("C{number}"), reference);
+        let asked = asked(&app, number, plan(&mut chance)).await;
+        references.insert(format!("C{number}"), asked);
     }
+    app.sim.faults(trouble()).await;
     let kills = storm(&mut app, &references, &mut chance).await;
     app.sim.no_faults().await;
     let events = calm(&app, &references).await;
@@ -78,28 +99,26 @@ async fn main() {
 
 /// Answers that never come, in every way, now and then.
 fn trouble() -> Value {
-    let one = |fault: &str, probability: f64| {
-        let api = json!({"api": "mws"});
-        json!({"match": api, "fault": fault, "probability": probability})
-    };
-    json!([
-        one("reset_after", 0.01),
-        one("reset_before", 0.01),
-        one("truncate", 0.01),
-        {
-            "match": {"api": "mws"}, "fault": "status", "status": 503, "probability": 0.01,
-        },
-        {"match": {"api": "mws"}, "fault": "delay", "delayMs": 300, "probability": 0.05},
-    ])
+    let mut all = Vec::new();
+    for api in ["mws", "v2"] {
+        let of = json!({ "api": api });
+        for fault in ["reset_after", "reset_before", "truncate"] {
+            all.push(json!({"match": of, "fault": fault, "probability": 0.01}));
+        }
+        all.push(json!({"match": of, "fault": "status", "status": 503, "probability": 0.01}));
+        all.push(json!({"match": of, "fault": "delay", "delayMs": 300, "probability": 0.05}));
+    }
+    Value::Array(all)
 }
 
 /// Sends the orders while the worker is killed again and again; how often it was.
-async fn storm(app: &mut App, references: &HashMap<String, Reference>, chance: &mut Chance) -> u32 {
+async fn storm(app: &mut App, references: &HashMap<String, Asked>, chance: &mut Chance) -> u32 {
     let api = app.api.clone();
     let bodies: Vec<Value> = references
         .iter()
-        .map(|(id, reference)| {
+        .map(|(id, (mid, reference))| {
             let mut body = order(id, reference);
+            body["amazonBillerId"] = json!(mid);
             body["messageId"] = json!(format!("chaos-{id}"));
             body
         })
@@ -136,9 +155,25 @@ async fn storm(app: &mut App, references: &HashMap<String, Reference>, chance: &
             restarted = true;
             restart_services();
         }
+        if kills == 6 {
+            go_over(app).await;
+        }
     }
     sending.await.unwrap();
     kills
+}
+
+/// The keys are exchanged while orders of that MID are on their way; Amazon may not answer at once.
+async fn go_over(app: &App) {
+    for _ in 0..20 {
+        let output = app.cli(&["mid", "upgrade-key", GOES_OVER], "");
+        if output.status.success() {
+            println!("chaos: {GOES_OVER} speaks v2 from now on");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{GOES_OVER} could not go over to v2");
 }
 
 /// Kills RabbitMQ and restarts PostgreSQL, both on their old ports with their old data.
@@ -154,7 +189,7 @@ fn restart_services() {
 }
 
 /// Waits until every order is done; the feed's events.
-async fn calm(app: &App, references: &HashMap<String, Reference>) -> Vec<Value> {
+async fn calm(app: &App, references: &HashMap<String, Asked>) -> Vec<Value> {
     let mut before = usize::MAX;
     for _ in 0..600 {
         app.sim.advance(5).await;
@@ -177,7 +212,7 @@ async fn calm(app: &App, references: &HashMap<String, Reference>) -> Vec<Value> 
     panic!("some orders never ended: see the logs in {}", app.folder().display());
 }
 
-async fn judge(app: &App, references: &HashMap<String, Reference>, events: &[Value], kills: u32) {
+async fn judge(app: &App, references: &HashMap<String, Asked>, events: &[Value], kills: u32) {
     let mut ends: HashMap<&str, Vec<&Value>> = HashMap::new();
     let mut ids: HashMap<&str, &Value> = HashMap::new();
     for event in events {
@@ -187,25 +222,27 @@ async fn judge(app: &App, references: &HashMap<String, Reference>, events: &[Val
             ends.entry(event["data"]["orderId"].as_str().unwrap()).or_default().push(event);
         }
     }
-    let ledger = app.sim.ledger(&format!("merchantId={}", merchant_id(MID))).await;
-    let mut captures: HashMap<&str, Vec<&Value>> = HashMap::new();
+    let ledger = app.sim.ledger("").await;
+    // By the capture's id: what one order has that was paid, no other may have, and nobody else.
+    let mut captures: HashMap<&str, &Value> = HashMap::new();
     for entry in ledger.iter().filter(|entry| entry["kind"] == "capture") {
-        captures.entry(entry["objectId"].as_str().unwrap()).or_default().push(entry);
+        assert!(captures.insert(entry["id"].as_str().unwrap(), entry).is_none(), "{entry}");
     }
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for (id, reference) in references {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    for (id, (mid, _)) in references {
         let ended = &ends[id.as_str()];
         assert_eq!(ended.len(), 1, "order {id} ended {} times: {ended:?}", ended.len());
         let status = ended[0]["data"]["status"].as_str().unwrap();
-        *counts.entry(status).or_default() += 1;
-        let captured = captures.remove(reference.id.as_str()).unwrap_or_default();
+        *counts.entry((mid, status)).or_default() += 1;
         match status {
             "paid" => {
-                assert_eq!(captured.len(), 1, "order {id} is paid: {captured:?}");
-                assert_eq!(captured[0]["amount"], "29.95");
-                assert_eq!(captured[0]["id"], ended[0]["data"]["amazonCaptureId"]);
+                let capture = ended[0]["data"]["amazonCaptureId"].as_str().unwrap();
+                let captured = captures.remove(capture);
+                let captured = captured.unwrap_or_else(|| panic!("order {id}: no {capture}"));
+                assert_eq!(captured["amount"], "29.95", "order {id}");
+                assert_eq!(captured["sellerOrderId"], id.as_str());
             }
-            "declined" => assert!(captured.is_empty(), "order {id} is declined: {captured:?}"),
+            "declined" => {}
             other => panic!("order {id} ended as {other}"),
         }
     }

@@ -6,21 +6,20 @@ use serde_json::{Value, json};
 use crate::support::app::{MID, order};
 use crate::support::http::Reply;
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::support::{App, Combination, eventually, on_every_api, on_every_combination};
 use crate::world::{
     accepted, assert_decline, assert_event, assert_names, captured, moved, news, of_order, story,
     told, verdict,
 };
 
-on_every_combination!(
+on_every_api!(
     a_part_is_captured_and_the_rest_released,
     refunds_are_followed_to_their_end,
     a_refund_that_amazon_declines_gives_its_amount_back,
     a_cancel_is_as_careful_as_the_payment_needs,
-    a_cut_line_refunds_nobody_twice,
-    a_worker_that_dies_refunds_nobody_twice,
     the_crm_refunds_and_cancels,
 );
+on_every_combination!(a_cut_line_refunds_nobody_twice, a_worker_that_dies_refunds_nobody_twice,);
 
 fn manual(order_id: &str, reference: &Reference) -> Value {
     let mut body = order(order_id, reference);

@@ -188,13 +188,24 @@ async fn a_mid_goes_over_and_comes_back(combination: Combination) {
     assert_eq!(captured(&app, &before.id).await, ["200.00", "4.00"]);
     let calls = app.sim.calls(&seller).await;
     assert!(calls.to_string().contains("CreateCharge"), "{calls}");
+    // What MWS captured is refunded by v2.
+    let refund = json!({ "requestId": "r-1", "amount": "10.00", "currency": "USD" });
+    app.api.post(&format!("/v1/orders/{MID}/o-1/refunds"), &refund).await.expect(202);
+    let refunded = crate::support::eventually("the refund", async || {
+        app.sim.advance(600).await;
+        let view = app.api.get(&format!("/v1/orders/{MID}/o-1")).await.expect(200);
+        (view["data"]["refundedAmount"] == "10.00").then_some(view)
+    })
+    .await;
+    assert_eq!(refunded["status"], "paid", "{refunded}");
+    let calls = app.sim.calls(&seller).await;
+    assert!(calls.to_string().contains("CreateRefund"), "{calls}");
     // What the widgets still leave in Draft is confirmed by MWS and charged by v2.
     let draft = app.reference(Value::Null).await;
     let paid = verdict(&app, "3", &order("o-3", &draft)).await;
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
     assert_eq!(captured(&app, &draft.id).await, ["29.95"]);
     // What was in the middle is finished by the API that began it.
-    app.sim.advance(700).await;
     news(&app, &of_order("o-2"), "paid", 2).await;
     assert_eq!(captured(&app, &slow.id).await, ["29.95"]);
     let events = told(&app, &of_order("o-2")).await;

@@ -304,13 +304,42 @@ impl App {
 
     /// An approved checkout session of the first MID, with this intent and amount.
     pub(crate) async fn session(&self, intent: &str, amount: &str, plan: Value) -> Reference {
+        self.session_of(MID, (intent, amount), plan).await
+    }
+
+    /// A permission for many charges, as a lander leaves it that completed its session itself.
+    pub(crate) async fn standing_permission(&self, plan: Value) -> Reference {
+        let price = json!({ "amount": "29.95", "currencyCode": "USD" });
+        let asked = json!({
+            "storeId": store_id(MID),
+            "chargePermissionType": "Recurring",
+            "recurringMetadata": { "frequency": { "unit": "Variable", "value": "0" } },
+            "paymentDetails": { "paymentIntent": "Confirm", "chargeAmount": price },
+        });
+        let key_id = public_key_id(MID);
+        let session = self.sim.checkout_session(&key_id, &asked, plan).await;
+        let complete = format!("checkoutSessions/{}/complete", session.id);
+        let call = (reqwest::Method::POST, complete.as_str());
+        let body = json!({ "chargeAmount": price });
+        let done = v2::call(&self.sim.server, &key_id, call, None, &body).await.expect(200);
+        let id = done["chargePermissionId"].as_str().unwrap().to_owned();
+        Reference { id, token: session.token }
+    }
+
+    /// The same of another MID.
+    pub(crate) async fn session_of(
+        &self,
+        mid: &str,
+        (intent, amount): (&str, &str),
+        plan: Value,
+    ) -> Reference {
         let details = json!({
             "paymentIntent": intent,
             "chargeAmount": { "amount": amount, "currencyCode": "USD" },
             "allowOvercharge": true,
         });
-        let asked = json!({ "storeId": store_id(MID), "paymentDetails": details });
-        self.sim.checkout_session(&public_key_id(MID), &asked, plan).await
+        let asked = json!({ "storeId": store_id(mid), "paymentDetails": details });
+        self.sim.checkout_session(&public_key_id(mid), &asked, plan).await
     }
 
     /// A CRM call as a lander makes it: a form with the client's login.

@@ -9,6 +9,7 @@ use super::words;
 use crate::domain::command::Asker;
 use crate::domain::decline::Decline;
 use crate::domain::ids::{MessageId, RefundId, RequestId};
+use crate::domain::merchant::Api;
 use crate::domain::money::{Currency, Money};
 use crate::domain::operation::{OperationKind, OperationTag, Wanted};
 use crate::domain::payment::{DeadLetterReason, Effort, Operation, OperationPhase};
@@ -28,6 +29,8 @@ struct OperationWire {
     wanted_hundredths: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wanted_currency: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     amount_minor: Option<i64>,
     #[serde(default)]
@@ -73,6 +76,7 @@ impl From<&Operation> for OperationWire {
             tag,
             asker,
             wanted,
+            api,
             amount,
             epoch,
             phase,
@@ -97,6 +101,7 @@ impl From<&Operation> for OperationWire {
             traceparent,
             wanted_hundredths: wanted.hundredths,
             wanted_currency: wanted.currency.map(|currency| currency.code().to_owned()),
+            api: Some(api.as_str().to_owned()),
             amount_minor: amount.map(Money::minor),
             epoch,
             phase: phase.as_str().to_owned(),
@@ -187,6 +192,11 @@ impl OperationWire {
                 traceparent: self.traceparent,
             },
             wanted: Wanted { hundredths: self.wanted_hundredths, currency: wanted_currency },
+            // Before there was another.
+            api: match self.api.as_deref() {
+                None => Api::Mws,
+                Some(word) => Api::parse(word).ok_or(corrupt("operations.api"))?,
+            },
             amount: self.amount_minor.map(|minor| Money::from_minor(minor, currency)),
             epoch: self.epoch,
             phase: OperationPhase::parse(&self.phase).ok_or(corrupt("operations.phase"))?,

@@ -4,13 +4,53 @@
 use super::phase::Phase;
 use super::state::Payment;
 use crate::domain::command::{Kind, Sale};
-use crate::domain::ids::ReferenceId;
+use crate::domain::ids::{ReferenceId, ReferenceKind};
+use crate::domain::merchant::Api;
 
 impl Payment {
     /// Whether it is made on a standing consent, which other payments share.
     #[must_use]
     pub fn on_agreement(&self) -> bool {
         self.charged().is_some_and(ReferenceId::is_recurring)
+    }
+
+    /// Freezes by which API it goes from here on; a permission that v2 made stays v2's.
+    pub fn begin_by(&mut self, now: Api) {
+        let before = if self.permission.is_some() { self.api } else { Api::Mws };
+        self.api = before.goes_on_by(now);
+        if self.phase == Phase::SettingDetails {
+            self.phase = self.first_phase();
+        }
+    }
+
+    /// Where a payment on a consent of its own begins: one that may be open is read first.
+    #[must_use]
+    pub fn first_phase(&self) -> Phase {
+        let open = self.api.references_come_open() || self.is_uncompleted();
+        if open || self.epoch > 1 { Phase::Inspecting } else { Phase::SettingDetails }
+    }
+
+    /// Whether its reference is a checkout session that nobody completed yet, as far as we know.
+    #[must_use]
+    pub fn is_uncompleted(&self) -> bool {
+        let reference = self.reference.as_ref();
+        self.permission.is_none()
+            && reference.is_some_and(|reference| match reference.kind() {
+                ReferenceKind::Session => true,
+                ReferenceKind::OneTime | ReferenceKind::Recurring => false,
+            })
+    }
+
+    /// Whether nobody else will use the reference that was charged: then it is closed.
+    #[must_use]
+    pub fn ends_reference(&self) -> bool {
+        self.owns_reference && !self.on_agreement() && !self.is_uncompleted()
+    }
+
+    /// The reference that is charged.
+    #[must_use]
+    pub fn charged(&self) -> Option<&ReferenceId> {
+        self.permission.as_ref().or(self.reference.as_ref())
     }
 
     /// Whether this epoch was opened by ourselves.

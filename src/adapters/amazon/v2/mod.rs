@@ -1,11 +1,12 @@
-//! Amazon Pay by API v2: JSON with RSA-PSS signatures. Names of files: `map` translates, `sign`
-//! signs, `client` sends, `wire` reads, `faults` tells what a "no" means.
+//! Amazon Pay by API v2: JSON with RSA-PSS signatures. Names of files: `map` translates, and
+//! `views` back; `sign` signs, `client` sends, `wire` reads, `faults` tells what a "no" means.
 
 mod client;
 mod faults;
 mod map;
 mod sign;
 mod upgrade;
+mod views;
 mod wire;
 
 pub use sign::is_private_key;
@@ -58,25 +59,29 @@ impl V2Gateway {
         let client = &self.client;
         let now_ms = client.clock.now_ms();
         match call.kind {
-            Kind::Session => client.exchange(account, call, |read| map::session(read, call)).await,
+            Kind::Session => {
+                client.exchange(account, call, |read| views::session(read, call)).await
+            }
             Kind::Permission => {
-                client.exchange(account, call, |read| map::permission(read, call, now_ms)).await
+                client.exchange(account, call, |read| views::permission(read, call, now_ms)).await
             }
             Kind::Chargeable => {
                 let (read, id) = client
-                    .exchange(account, call, |read| map::permission(read, call, now_ms))
+                    .exchange(account, call, |read| views::permission(read, call, now_ms))
                     .await;
                 (read.and_then(|answer| chargeable(&answer)), id)
             }
             Kind::Authorization => {
-                client.exchange(account, call, |read| map::authorization(&read, call)).await
+                client.exchange(account, call, |read| views::authorization(&read, call)).await
             }
             Kind::Capture => {
-                client.exchange(account, call, |read| map::capture_view(&read, call)).await
+                client.exchange(account, call, |read| views::capture_view(&read, call)).await
             }
-            Kind::Refunds => client.exchange(account, call, |read| map::refunds(&read, call)).await,
+            Kind::Refunds => {
+                client.exchange(account, call, |read| views::refunds(&read, call)).await
+            }
             Kind::Refund => {
-                client.exchange(account, call, |read| map::refund_view(&read, call)).await
+                client.exchange(account, call, |read| views::refund_view(&read, call)).await
             }
             Kind::Done => {
                 let done = |_: serde::de::IgnoredAny| Ok(Answer::Done);
@@ -127,7 +132,7 @@ impl Gateway for V2Gateway {
         let call = Call::read_reference(reference);
         let (read, _) = match call.kind {
             Kind::Session => {
-                let read = |it: wire::Session| Ok(map::buyer(it.buyer, it.shipping_address));
+                let read = |it: wire::Session| Ok(views::buyer(it.buyer, it.shipping_address));
                 self.client.exchange(account, &call, read).await
             }
             Kind::Permission
@@ -137,7 +142,7 @@ impl Gateway for V2Gateway {
             | Kind::Refunds
             | Kind::Refund
             | Kind::Done => {
-                let read = |it: wire::Permission| Ok(map::buyer(it.buyer, it.shipping_address));
+                let read = |it: wire::Permission| Ok(views::buyer(it.buyer, it.shipping_address));
                 self.client.exchange(account, &call, read).await
             }
         };

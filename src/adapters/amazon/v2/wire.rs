@@ -17,14 +17,17 @@ pub(super) enum Broken {
     Garbled,
 }
 
-/// Reads a document to its end.
+/// Reads a document to its end: an object, because a list would pass for one with nothing in it.
 pub(super) fn parse<'i, T: Deserialize<'i>>(body: &'i [u8]) -> Result<T, Broken> {
-    serde_json::from_slice(body).map_err(|error| {
-        let (whole, end) = (body.trim_ascii(), error.is_eof());
+    let whole = body.trim_ascii();
+    let opens = whole.starts_with(b"{");
+    match serde_json::from_slice(whole) {
+        Ok(document) if opens => Ok(document),
+        Ok(_) => Err(Broken::Garbled),
         // Cut within a number or a character, an object is told by what it lacks.
-        let cut = whole.starts_with(b"{") && !whole.ends_with(b"}");
-        if end || cut { Broken::Truncated } else { Broken::Garbled }
-    })
+        Err(error) if error.is_eof() || (opens && !whole.ends_with(b"}")) => Err(Broken::Truncated),
+        Err(_) => Err(Broken::Garbled),
+    }
 }
 
 /// An amount as Amazon writes it: a text, or a number as it stands there, which no float ever sees.

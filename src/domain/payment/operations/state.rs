@@ -5,6 +5,7 @@
 use crate::domain::command::Asker;
 use crate::domain::decline::Decline;
 use crate::domain::ids::RefundId;
+use crate::domain::merchant::Api;
 use crate::domain::money::Money;
 use crate::domain::operation::{OperationCommand, OperationKind, OperationTag, Wanted};
 use crate::domain::payment::phase::{DeadLetterReason, Exposure};
@@ -95,6 +96,8 @@ pub struct Operation {
     pub asker: Asker,
     /// What it asked for.
     pub wanted: Wanted,
+    /// By which API; frozen when it is accepted.
+    pub api: Api,
     /// How much it is, once that is fixed; never changed after that.
     pub amount: Option<Money>,
     /// The payment's epoch when it began: part of its key.
@@ -131,6 +134,7 @@ impl Operation {
             tag: command.tag(),
             asker,
             wanted: command.wanted,
+            api: Api::Mws,
             amount: None,
             epoch: 0,
             phase: OperationPhase::Waiting,

@@ -138,6 +138,7 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
                 start(&mut payment, tag, &mut run, now, &policy)
             }
             Next::Meter => panic!("no operation is metered"),
+            Next::Adopt => panic!("no operation adopts anything"),
             last @ (Next::Settle(_) | Next::Reject(..)) => {
                 assert_eq!(replies.next(), None, "a call was not made");
                 let chore = payment.chore(&focus);

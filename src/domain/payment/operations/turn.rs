@@ -4,6 +4,7 @@
 use super::decide;
 use super::standing;
 use super::state::OperationPhase;
+use crate::domain::merchant::Api;
 use crate::domain::operation::{OperationKind, OperationTag};
 use crate::domain::payment::phase::{Exposure, Phase};
 use crate::domain::payment::state::{Effort, Payment};
@@ -77,6 +78,17 @@ pub fn focus(payment: &Payment, now: i64) -> Option<Focus> {
     }
     let first = operations().min_by_key(|one| one.due_at)?;
     Some(Focus::Operation(first.tag.clone()))
+}
+
+/// By which API that is driven, for an account that speaks `now`: what has begun is finished by the
+/// one that began it, and what rests goes on by whichever knows it.
+#[must_use]
+pub fn api_of(payment: &Payment, focus: &Focus, now: Api) -> Api {
+    match focus {
+        Focus::Operation(tag) => payment.operation(tag).map_or(payment.api, |one| one.api),
+        Focus::Payment if payment.in_hand() => payment.api,
+        Focus::Payment => payment.api.goes_on_by(now),
+    }
 }
 
 /// Makes the intent of what is driven part of the claim: a run that never settled counts as sent,
