@@ -13,6 +13,7 @@ pub mod engine;
 pub mod governor;
 pub mod handover;
 mod intake;
+pub mod lines;
 pub mod merchants;
 mod metering;
 mod notified;

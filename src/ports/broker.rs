@@ -234,6 +234,11 @@ pub trait Replies: Send {
 /// The broker. Implementations reconnect and redeclare by themselves; calls fail while it is away.
 #[async_trait]
 pub trait Broker: Send + Sync {
+    /// What OpenTelemetry calls it (`messaging.system`).
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
     /// Declares the whole topology; every role does so when it starts.
     ///
     /// # Errors

@@ -159,7 +159,7 @@ async fn take(
         let engine = Arc::clone(engine);
         let broker = Arc::clone(broker);
         let in_hand = engine.metrics.take_in_hand();
-        let span = span_of(&delivery);
+        let span = span_of(&delivery, broker.system());
         let handled = async move {
             engine.handle(delivery, broker.as_ref()).await;
             drop((place, in_hand));
@@ -177,14 +177,14 @@ async fn give_back(delivery: Delivery) {
 
 /// The span of a delivery: a child of the producer's, so that one trace leads from the lander's
 /// request to Amazon's request id.
-fn span_of(delivery: &Delivery) -> tracing::Span {
+fn span_of(delivery: &Delivery, system: &'static str) -> tracing::Span {
     let message = &delivery.message;
     let span = tracing::info_span!(
         "process",
         { fields::LANE } = delivery.lane.queue(),
         { fields::ROUTING_KEY } = message.routing_key.as_str(),
         { fields::MESSAGE } = message.message_id.as_deref().unwrap_or_default(),
-        "messaging.system" = "rabbitmq",
+        "messaging.system" = system,
         "messaging.operation.type" = "process",
     );
     let header = |name: &str| message.headers.get(name).map(String::as_str);

@@ -15,6 +15,7 @@ use crate::app::breaker::Breaker;
 use crate::app::engine::Engine;
 use crate::app::governor::Governor;
 use crate::app::handover::Handover;
+use crate::app::lines::Lines;
 use crate::app::merchants::AccountDirectory;
 use crate::app::retention::Housekeeping;
 use crate::app::slots::Slots;
@@ -110,6 +111,7 @@ impl Parts {
     fn engine_over(&self, accounts: &Arc<AccountDirectory>, relay: &Arc<Handover>) -> Arc<Engine> {
         let worker = &self.config.worker;
         let accounts: Arc<dyn Accounts> = Arc::<AccountDirectory>::clone(accounts);
+        let concurrency = usize::try_from(worker.concurrency).unwrap_or(usize::MAX);
         Arc::new(Engine {
             worker: self.clock.random_hex(8),
             store: Arc::clone(&self.stores.payments),
@@ -118,11 +120,11 @@ impl Parts {
             vault: Arc::clone(&self.vault),
             clock: Arc::clone(&self.clock),
             schedule: Arc::new(ExponentialSchedule),
-            gateway: Arc::clone(&self.gateway),
+            gateway: Arc::new(Lines::new(Arc::clone(&self.gateway), concurrency)),
             accounts,
             governor: Governor::default(),
             breaker: Breaker::default(),
-            slots: Slots::new(usize::try_from(worker.concurrency).unwrap_or(usize::MAX)),
+            slots: Slots::new(concurrency),
             policy: worker.policy.clone(),
             poison_after: worker.poison_after,
             metrics: Arc::clone(&self.metrics),

@@ -11,6 +11,7 @@ use crate::world::{
 
 on_every_broker!(
     a_message_arrives_as_it_was_published,
+    a_message_larger_than_a_frame_arrives_whole,
     every_command_reaches_its_lane,
     an_unknown_key_ends_in_the_unroutable_lane,
     a_gone_queue_is_unroutable_and_nothing_else_is,
@@ -35,6 +36,22 @@ async fn a_message_arrives_as_it_was_published(kind: Broker) {
     assert!(!delivery.redelivered);
     assert_eq!(delivery.delivery_count, 0);
     delivery.settle.ack().await.unwrap();
+}
+
+async fn a_message_larger_than_a_frame_arrives_whole(kind: Broker) {
+    let world = World::new(kind);
+    let broker = world.process().await;
+    let mut sent = command("order.import", "m-1");
+    sent.message.body = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+    let after = command("order.import", "m-2");
+    let published = broker.publish_all(vec![sent.clone(), after.clone()]).await;
+    assert!(published.iter().all(Result::is_ok));
+    let mut consumer = consume(&*broker, Lane::Checkout, 10).await;
+    for sent in [sent, after] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.message, sent.message);
+        delivery.settle.ack().await.unwrap();
+    }
 }
 
 async fn every_command_reaches_its_lane(kind: Broker) {

@@ -18,7 +18,7 @@ const BODY_MAX: usize = 1 << 20;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Connections that wait for the next call; those above are closed after use.
-const IDLE_MAX: usize = 512;
+const IDLE_MAX: usize = 256;
 
 /// To set up a connection, of the time of a call; a host that does not answer by then is away.
 const CONNECT_MAX: Duration = Duration::from_secs(10);

@@ -73,7 +73,7 @@ impl Taker {
             queue: queue.to_owned(),
             prefetch: u32::from(prefetch.max(1)),
             alone,
-            changes: process.changes(),
+            changes: process.changes(queue),
             life: process.life.subscribe(),
             holder: Arc::new(holder),
         }
@@ -192,6 +192,13 @@ pub(super) async fn acknowledge(holder: &Holder, id: i64) -> Result<(), BrokerEr
     let name = holder.name.clone();
     let acknowledge = |done: Answer<_>| Op::Acknowledge { holder: name, id, done };
     settled(holder, holder.process.ask(acknowledge).await)
+}
+
+/// The same without waiting for it: what is lost of it with the process comes again.
+pub(super) fn acknowledge_later(holder: &Holder, id: i64) {
+    let (done, _) = oneshot::channel();
+    holder.process.send(Op::Acknowledge { holder: holder.name.clone(), id, done });
+    holder.settle();
 }
 
 /// Deliveries of one lane.

@@ -6,6 +6,7 @@
 //! `tables.rs` (what a commit does), `consumer.rs`.
 
 mod consumer;
+mod news;
 mod open;
 mod process;
 mod replies;
@@ -65,6 +66,10 @@ impl Embedded {
 
 #[async_trait]
 impl Broker for Embedded {
+    fn system(&self) -> &'static str {
+        "embedded"
+    }
+
     async fn declare(&self) -> Result<(), BrokerError> {
         // The lanes are there as soon as the file is.
         self.check().await

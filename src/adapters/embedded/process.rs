@@ -11,6 +11,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::news::News;
 use super::open::{open, sql};
 use super::tables;
 use super::writer::{self, Answer, Op};
@@ -36,7 +37,7 @@ pub(super) struct Process {
     folder: PathBuf,
     ops: mpsc::Sender<Op>,
     reader: DatabaseConnection,
-    changed: watch::Sender<u64>,
+    news: Arc<News>,
     numbers: AtomicU64,
     /// Grows when others took this process for dead: what it held is not its own any more.
     pub(super) life: watch::Sender<u64>,
@@ -66,15 +67,15 @@ impl Process {
         let beat = tables::beat(&writer, &id, clock.now_ms()).await;
         beat.map_err(|error| away(&error))?;
         let (ops, receiver) = mpsc::channel(OPS_MAX);
-        let changed = watch::Sender::new(0);
-        tokio::spawn(writer::run(writer, receiver, changed.clone(), Arc::clone(&clock)));
+        let news = Arc::new(News::default());
+        tokio::spawn(writer::run(writer, receiver, Arc::clone(&news), Arc::clone(&clock)));
         let process = Arc::new(Self {
             id,
             clock,
             folder: folder.to_owned(),
             ops,
             reader,
-            changed,
+            news,
             numbers: AtomicU64::new(0),
             life: watch::Sender::new(0),
             _lock: lock,
@@ -89,9 +90,9 @@ impl Process {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts what may have brought something new.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    /// Counts what may have brought something new to a queue.
+    pub(super) fn changes(&self, queue: &str) -> watch::Receiver<u64> {
+        self.news.of(queue)
     }
 
     /// Has it written, and waits for the commit.
@@ -133,13 +134,8 @@ impl Process {
         if self.ops.is_closed() {
             return Err(ended());
         }
-        self.version().await.map(|_| ()).map_err(|error| away(&error))
-    }
-
-    /// Changes with every commit of somebody else on the file.
-    async fn version(&self) -> Result<i64, DbErr> {
-        let row = self.reader.query_one_raw(sql("PRAGMA data_version", [])).await?;
-        row.map_or(Ok(0), |row| row.try_get_by_index(0))
+        let read = self.reader.query_one_raw(sql("PRAGMA data_version", [])).await;
+        read.map(|_| ()).map_err(|error| away(&error))
     }
 
     /// The other processes that are no more, and whether this one is taken for dead.
@@ -183,9 +179,10 @@ async fn look(process: Weak<Process>) {
     loop {
         tokio::time::sleep(wait).await;
         let Some(process) = process.upgrade() else { return };
-        let Ok(version) = process.version().await else { continue };
+        let look = process.ask(|done: Answer<_>| Op::Look { done });
+        let Ok(version) = look.await else { continue };
         if seen.replace(version).is_some_and(|before| before != version) {
-            process.changed.send_modify(|count| *count += 1);
+            process.news.everywhere();
             wait = LOOK_MIN;
         } else {
             wait = (wait * 5 / 4).min(LOOK_MAX);

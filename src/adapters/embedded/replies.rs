@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::consumer::{Held, Taker, acknowledge};
+use super::consumer::{Held, Taker, acknowledge_later};
 use super::process::Process;
 use super::tables::NewQueue;
 use super::writer::{Answer, Op};
@@ -67,7 +67,7 @@ impl Replies for NamedQueue {
 
     async fn next(&mut self) -> Option<Message> {
         let Held { id, message, holder, .. } = self.taker.next().await?;
-        acknowledge(&holder, id).await.ok()?;
+        acknowledge_later(&holder, id);
         Some(message)
     }
 }

@@ -48,13 +48,14 @@ pub(super) async fn queues(tx: &DatabaseTransaction) -> Result<Queues, DbErr> {
     Ok(queues)
 }
 
-/// The inner result is the publication's, the outer one the whole commit's.
+/// The queues that it came into. The inner result is the publication's, the outer one the whole
+/// commit's.
 pub(super) async fn publish(
     tx: &DatabaseTransaction,
     publication: &Publication,
     queues: &Queues,
     now: i64,
-) -> Result<Result<(), PublishError>, DbErr> {
+) -> Result<Result<Vec<String>, PublishError>, DbErr> {
     let into = match routing::route(publication, queues) {
         Ok(into) => into,
         Err(error) => return Ok(Err(error)),
@@ -65,16 +66,16 @@ pub(super) async fn publish(
         Target::Retry(tier) => i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX),
         _ => 0,
     };
-    for queue in into {
+    for queue in &into {
         // Nothing is ever late in a queue that is no lane: only the order of arrival counts.
-        let is_lane = Lane::ALL.iter().any(|lane| lane.queue() == queue);
+        let is_lane = Lane::ALL.iter().any(|lane| lane.queue() == queue.as_str());
         let ready_at = if is_lane { now.saturating_add(delay) } else { 0 };
         let insert = "INSERT INTO message (queue, ready_at, routing_key, properties, body) \
                       VALUES (?, ?, ?, ?, ?)";
         tx.execute_raw(sql(
             insert,
             [
-                queue.into(),
+                queue.as_str().into(),
                 ready_at.into(),
                 message.routing_key.clone().into(),
                 properties.clone().into(),
@@ -83,7 +84,7 @@ pub(super) async fn publish(
         ))
         .await?;
     }
-    Ok(Ok(()))
+    Ok(Ok(into))
 }
 
 pub(super) async fn take(

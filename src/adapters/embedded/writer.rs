@@ -1,17 +1,21 @@
 //! The one that writes: takes whatever waits, does it in one transaction, and answers when it is
-//! committed. So a confirm costs a share of a disk sync, and nobody waits for a lock of ours.
+//! committed. So a confirm costs a share of a disk sync, and nobody waits for a lock of ours. Only
+//! what is published waits for the disk: a power failure may take back what was taken or
+//! acknowledged, and then it comes again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
+use super::news::News;
+use super::open::sql;
 use super::tables::{self, NewQueue, Taken, Wanted};
-use crate::ports::broker::{BrokerError, Publication, PublishError};
+use crate::ports::broker::{BrokerError, Lane, Publication, PublishError, Target};
 use crate::ports::clock::Clock;
 
 /// Of one commit.
@@ -61,6 +65,10 @@ pub(super) enum Op {
         wanted: Wanted,
         done: Answer<Vec<Taken>>,
     },
+    /// A number that changes with every commit of another process on the file.
+    Look {
+        done: Answer<i64>,
+    },
 }
 
 /// The ops of a commit by what they do, in the order in which they are done.
@@ -72,6 +80,7 @@ struct Group {
     given_back: HashMap<String, Vec<(i64, Answer<bool>)>>,
     endings: Vec<Op>,
     takes: Vec<(Wanted, Answer<Vec<Taken>>)>,
+    looks: Vec<Answer<i64>>,
 }
 
 impl Group {
@@ -86,13 +95,31 @@ impl Group {
                 self.given_back.entry(holder).or_default().push((id, done));
             }
             Op::Take { wanted, done } => self.takes.push((wanted, done)),
+            Op::Look { done } => self.looks.push(done),
             ending => self.endings.push(ending),
         }
     }
 
-    /// Whether somebody may find something that was not there before.
-    fn brings(&self) -> bool {
-        !(self.publishing.is_empty() && self.given_back.is_empty() && self.endings.is_empty())
+    /// Whether any queue may have got something back.
+    fn gives_back(&self) -> bool {
+        !(self.given_back.is_empty() && self.endings.is_empty())
+    }
+
+    /// Whether it may not be lost with the machine's power: direct replies may, as RabbitMQ's.
+    fn is_lasting(&self) -> bool {
+        let lasts = |publication: &Publication| match &publication.target {
+            Target::Commands | Target::Retry(_) | Target::Events => true,
+            Target::Queue(name) => Lane::ALL.iter().any(|lane| lane.queue() == name),
+        };
+        !self.queues.is_empty() || self.publishing.iter().any(|(all, _)| all.iter().any(lasts))
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.queues.is_empty()
+            && self.publishing.is_empty()
+            && self.acknowledged.is_empty()
+            && self.takes.is_empty()
+            && !self.gives_back()
     }
 }
 
@@ -103,15 +130,18 @@ struct Told {
     acknowledged: HashMap<String, Vec<i64>>,
     given_back: HashMap<String, Vec<i64>>,
     takes: Vec<Vec<Taken>>,
+    /// The queues that something came into.
+    into: BTreeSet<String>,
 }
 
-/// Writes until nobody can ask any more. `changed` counts the commits that brought something.
+/// Writes until nobody can ask any more.
 pub(super) async fn run(
     database: DatabaseConnection,
     mut ops: mpsc::Receiver<Op>,
-    changed: watch::Sender<u64>,
+    news: Arc<News>,
     clock: Arc<dyn Clock>,
 ) {
+    let mut syncs = None;
     // What must be done though nobody waits for it.
     let mut owed = Vec::new();
     while let Some(first) = ops.recv().await {
@@ -123,21 +153,54 @@ pub(super) async fn run(
         }
         // Whoever asked may be gone; what was taken for it would be lost to all.
         group.takes.retain(|(_, done)| !done.is_closed());
-        match Box::pin(commit(&database, &group, clock.now_ms())).await {
+        look(&database, std::mem::take(&mut group.looks)).await;
+        if group.is_nothing() {
+            continue;
+        }
+        let lasting = group.is_lasting();
+        let committed = async {
+            if syncs.replace(lasting) != Some(lasting) {
+                synchronous(&database, lasting).await?;
+            }
+            commit(&database, &group, clock.now_ms()).await
+        };
+        match Box::pin(committed).await {
             Ok(told) => {
-                if group.brings() {
-                    changed.send_modify(|count| *count += 1);
+                if group.gives_back() {
+                    news.everywhere();
+                } else {
+                    news.tell(&told.into);
                 }
                 answer(group, told);
             }
             Err(error) => {
                 tracing::warn!(%error, "the embedded broker could not commit");
+                syncs = None;
                 owed = refuse(group, &error);
             }
         }
     }
     // Closing is a courtesy: everything is committed.
     drop(database.close().await);
+}
+
+/// Whether a commit waits for the disk. One that does takes those before it along.
+async fn synchronous(database: &DatabaseConnection, lasting: bool) -> Result<(), DbErr> {
+    let mode = if lasting { "FULL" } else { "NORMAL" };
+    database.execute_unprepared(&format!("PRAGMA synchronous = {mode}")).await.map(|_| ())
+}
+
+/// Asked on the connection that writes, so that its own commits do not count.
+async fn look(database: &DatabaseConnection, asked: Vec<Answer<i64>>) {
+    if asked.is_empty() {
+        return;
+    }
+    let read = database.query_one_raw(sql("PRAGMA data_version", [])).await;
+    let version = read.and_then(|row| row.map_or(Ok(0), |row| row.try_get_by_index(0)));
+    for done in asked {
+        let version = version.as_ref().copied();
+        tell(done, version.map_err(|error| BrokerError::Away(error.to_string())));
+    }
 }
 
 async fn commit(database: &DatabaseConnection, group: &Group, now: i64) -> Result<Told, DbErr> {
@@ -163,7 +226,8 @@ async fn write(tx: &DatabaseTransaction, group: &Group, now: i64) -> Result<Told
         for (all, _) in &group.publishing {
             let mut results = Vec::with_capacity(all.len());
             for publication in all {
-                results.push(tables::publish(tx, publication, &queues, now).await?);
+                let published = tables::publish(tx, publication, &queues, now).await?;
+                results.push(published.map(|into| told.into.extend(into)));
             }
             told.publishing.push(results);
         }
@@ -237,4 +301,34 @@ fn refuse(group: Group, error: &DbErr) -> Vec<Op> {
         tell(done, Err(away()));
     }
     group.endings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::broker::{Message, Tier};
+
+    fn group(targets: &[Target]) -> Group {
+        let mut group = Group::default();
+        for target in targets {
+            let message = Message::default();
+            let all = vec![Publication { target: target.clone(), message }];
+            group.add(Op::Publish { all, done: oneshot::channel().0 });
+        }
+        group
+    }
+
+    #[test]
+    fn a_confirm_of_anything_but_a_reply_means_that_it_is_on_the_disk() {
+        let reply = Target::Queue("reply.1.2".to_owned());
+        let lane = Target::Queue(Lane::Checkout.queue().to_owned());
+        for lasting in [Target::Commands, Target::Events, Target::Retry(Tier::Seconds5), lane] {
+            assert!(group(&[reply.clone(), lasting]).is_lasting());
+        }
+        assert!(!group(&[reply]).is_lasting());
+        let mut taking = Group::default();
+        let (holder, done) = ("p/1".to_owned(), oneshot::channel().0);
+        taking.add(Op::Acknowledge { holder, id: 1, done });
+        assert!(!taking.is_lasting() && !taking.is_nothing());
+    }
 }

@@ -18,6 +18,9 @@ use crate::ports::clock::Schedule;
 /// Where the URL does not say otherwise. A silent broker is lost after twice the heartbeat.
 const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// lapin keeps room for 32 frames each way on each connection. Messages have a kilobyte or two;
+/// larger ones go in several frames.
+const FRAME_MAX: u32 = 16 * 1024;
 /// From the first packet to an open connection. Grows with the failures, because lapin keeps a
 /// thread for a broker that took the connection and says nothing.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -190,5 +193,6 @@ async fn lost(connection: &Connection) -> String {
 pub(super) fn with_defaults(mut uri: AMQPUri) -> AMQPUri {
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
     uri.query.connection_timeout.get_or_insert(CONNECT_TIMEOUT_MS);
+    uri.query.frame_max.get_or_insert(FRAME_MAX);
     uri
 }

@@ -19,8 +19,9 @@ use crate::telemetry::fields;
 const REOPEN: Duration = Duration::from_secs(1);
 /// Who comes before the queue is open waits this long for it.
 const OPENED: Duration = Duration::from_secs(2);
-/// What those who wait have left once the process is told to stop.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// What those who wait have left once the process is told to stop, looked at so often.
+const FAREWELL_LOOKS: u32 = 30;
+const FAREWELL_LOOK: Duration = Duration::from_millis(100);
 
 /// Results that a command is done with.
 const DONE: [&str; 10] = [
@@ -121,7 +122,12 @@ impl Verdicts {
         let farewell = async {
             stop.cancelled().await;
             // Who waits now may still be answered, where it is quick.
-            tokio::time::sleep(FAREWELL).await;
+            for _ in 0..FAREWELL_LOOKS {
+                tokio::time::sleep(FAREWELL_LOOK).await;
+                if self.waiting().is_empty() {
+                    break;
+                }
+            }
         };
         tokio::select! {
             () = self.receive(broker) => {}
@@ -190,5 +196,69 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.verdicts.waiting().remove(&self.correlation_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::ports::broker::{BrokerError, Consumer, Lane, Publication, PublishError, Replies};
+
+    /// A reply queue to which nothing comes.
+    struct Silent;
+
+    #[async_trait]
+    impl Replies for Silent {
+        fn queue(&self) -> String {
+            "reply.1".to_owned()
+        }
+
+        async fn next(&mut self) -> Option<Message> {
+            std::future::pending().await
+        }
+    }
+
+    #[async_trait]
+    impl Broker for Silent {
+        async fn declare(&self) -> Result<(), BrokerError> {
+            Ok(())
+        }
+
+        async fn publish_all(&self, _: Vec<Publication>) -> Vec<Result<(), PublishError>> {
+            Vec::new()
+        }
+
+        async fn consume(&self, _: Lane, _: u16) -> Result<Box<dyn Consumer>, BrokerError> {
+            Err(BrokerError::Away("not asked for".to_owned()))
+        }
+
+        async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
+            Ok(Box::new(Silent))
+        }
+
+        async fn check(&self) -> Result<(), BrokerError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_to_stop_stays_only_for_those_who_wait() {
+        let second = Duration::from_secs(1);
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        let verdicts = Verdicts::default();
+        let ended = tokio::time::timeout(second, verdicts.listen(&Silent, &stopped)).await;
+        assert!(ended.is_ok(), "nobody waits");
+
+        let verdicts = Verdicts::default();
+        verdicts.set_queue(Some("reply.1".to_owned()));
+        let ticket = verdicts.expect("c-1", second).await.unwrap();
+        let listening = verdicts.listen(&Silent, &stopped);
+        let mut listening = std::pin::pin!(listening);
+        assert!(tokio::time::timeout(second, &mut listening).await.is_err(), "somebody waits");
+        drop(ticket);
+        assert!(tokio::time::timeout(second, &mut listening).await.is_ok());
     }
 }
