@@ -1,7 +1,7 @@
 //! Authorizations: an amount that is held on the buyer's payment method, or is not.
 
 use super::ageing::Due;
-use super::limits::{AUTHORIZATIONS_MAX, allowance};
+use super::limits::{AUTHORIZATIONS_MAX, CHARGES_OPEN_MAX, allowance};
 use super::{
     AuthorizationAt, Books, CaptureAt, CaptureState, Ending, EntryKind, Environment, Fate, Made,
     News, Object, OrderAt, OrderState, Reason, Refusal,
@@ -129,11 +129,7 @@ impl Books {
         if asked.currency() != total.currency() {
             return Err(Refusal::CurrencyMismatch);
         }
-        let declined_count = self.readings.second(7);
-        let counts = |at: &&AuthorizationAt| {
-            declined_count || self[**at].state != AuthorizationState::Declined
-        };
-        if self[order].authorizations.iter().filter(counts).count() >= AUTHORIZATIONS_MAX {
+        if self.has_too_many(order) {
             return Err(Refusal::CountExceeded);
         }
         let used = self.authorized(order, total);
@@ -142,6 +138,21 @@ impl Books {
             return Err(Refusal::AmountExceeded { used, asked, allowed });
         }
         Ok(())
+    }
+
+    /// A reference has so many authorizations in all, a permission of API v2 so many at once.
+    fn has_too_many(&self, order: OrderAt) -> bool {
+        let declined_count = self.readings.second(7);
+        let states = self[order].authorizations.iter().map(|at| self[*at].state);
+        if self[order].limit.is_some() {
+            let live = |state: &AuthorizationState| {
+                matches!(state, AuthorizationState::Pending | AuthorizationState::Open)
+            };
+            return states.filter(live).count() >= CHARGES_OPEN_MAX;
+        }
+        let counts =
+            |state: &AuthorizationState| declined_count || *state != AuthorizationState::Declined;
+        states.filter(counts).count() >= AUTHORIZATIONS_MAX
     }
 
     /// What of the allowance is used: what is held, and what was captured.
@@ -175,9 +186,10 @@ impl Books {
         simulated: Option<Fate>,
     ) -> AuthorizationAt {
         let fate = simulated.unwrap_or_else(|| self.next_authorization(order, ask.patience).into());
+        // The sandbox of MWS forgets sooner; of API v2 nothing like that is said.
         let kept_for = match self.environment_of(order) {
-            Environment::Live => 30 * DAY,
-            Environment::Sandbox => 2 * DAY,
+            Environment::Sandbox if !ask.reference.is_empty() => 2 * DAY,
+            Environment::Live | Environment::Sandbox => 30 * DAY,
         };
         let at = AuthorizationAt(self.authorizations.len());
         let id = self.serial(order, 'A');

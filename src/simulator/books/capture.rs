@@ -250,7 +250,7 @@ impl Books {
         let limit = self[order].limit.or_else(|| self[order].total.map(allowance));
         let reason = if limit.is_some_and(|limit| sum >= limit.minor()) {
             Reason::MaxAmountCharged
-        } else if count >= AUTHORIZATIONS_MAX {
+        } else if count >= AUTHORIZATIONS_MAX && self[order].limit.is_none() {
             Reason::MaxAuthorizationsCaptured
         } else {
             return;

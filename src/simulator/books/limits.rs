@@ -4,6 +4,8 @@ use crate::domain::money::{Currency, Money};
 
 /// How many authorizations an order reference has.
 pub(super) const AUTHORIZATIONS_MAX: usize = 10;
+/// How many charges of a permission may be open at once.
+pub(super) const CHARGES_OPEN_MAX: usize = 25;
 /// How many refunds a capture has.
 pub(super) const REFUNDS_MAX: usize = 10;
 
