@@ -273,14 +273,18 @@ impl Books {
         id: &str,
     ) -> Result<Object, Refusal> {
         let object = self.look_up(seller, environment, id)?;
-        let of_v2 = match object {
+        if self.is_of_v2(object) { Err(Refusal::Unknown) } else { Ok(object) }
+    }
+
+    /// Whether API v2 made it, or what it belongs to.
+    pub(crate) fn is_of_v2(&self, object: Object) -> bool {
+        match object {
             Object::Agreement(at) => self[at].is_permission,
             other => self.order_of(other).is_some_and(|at| {
                 let parent = self[at].parent;
                 self[at].limit.is_some() || parent.is_some_and(|at| self[at].is_permission)
             }),
-        };
-        if of_v2 { Err(Refusal::Unknown) } else { Ok(object) }
+        }
     }
 
     /// What a reference id was used for, if it was.

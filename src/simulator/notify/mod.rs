@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Simulator;
+use super::books::{News, Object};
 use super::ids::Ids;
 use message::{Envelope, Wording, envelope, of_whom};
 use signer::Signer;
@@ -139,10 +140,13 @@ impl Simulator {
         let mut all = Vec::new();
         for news in news {
             let Some((seller, _)) = of_whom(&world.books, news) else { continue };
-            let wording = match seller.public_key_id {
-                Some(_) => Wording::V2,
-                None => Wording::Mws,
+            let object = match news {
+                News::Turned(object) => object,
+                News::Disputed(at) => Object::Refund(at),
             };
+            // Whose keys were only upgraded hears of what is old in the old words.
+            let in_v2 = seller.public_key_id.is_some() || world.books.is_of_v2(object);
+            let wording = if in_v2 { Wording::V2 } else { Wording::Mws };
             let signed = (signer, cert_url.as_str());
             all.extend(envelope(&world.books, news, wording, signed, ids, now));
         }
