@@ -36,7 +36,7 @@ impl Engine {
             mandate: fence,
             ..Commit::default()
         };
-        let seat = self.slots.sit(&payment.seller_account);
+        let seat = self.slots.sit(&payment.seller_account, payment.key.subject.kind());
         let now_due = payment.phase != Phase::Scheduled;
         let drive = account.merchant.enabled && seat.is_some() && now_due;
         if !account.merchant.enabled {

@@ -16,6 +16,10 @@ use crate::domain::merchant::Api;
 
 pub use self::bucket::HOLD_MS;
 
+/// For so long after a throttle of anybody's, charges of accounts that were not throttled yet are
+/// made at the documented pace as well: thousands of them would find out the same, one by one.
+const WARNED_MS: i64 = 900_000;
+
 /// Buckets at once; the one that was quiet the longest makes room.
 const BUCKETS_MAX: usize = 1024;
 
@@ -81,11 +85,13 @@ pub struct Governor {
 struct Learnt {
     buckets: BTreeMap<(String, &'static str), Bucket>,
     workers: u32,
+    /// When somebody was throttled last: live, sandbox.
+    warned_at: [Option<i64>; 2],
 }
 
 impl Default for Learnt {
     fn default() -> Self {
-        Self { buckets: BTreeMap::new(), workers: 1 }
+        Self { buckets: BTreeMap::new(), workers: 1, warned_at: [None; 2] }
     }
 }
 
@@ -97,6 +103,9 @@ impl Governor {
             return Admit::Go;
         }
         let (key, workers) = (key(ask), learnt.workers);
+        if ask.traffic == Traffic::Recurring && learnt.is_warned(ask.sandbox, now) {
+            learnt.govern(&key, ask, now);
+        }
         let Some(bucket) = learnt.buckets.get_mut(&key) else { return Admit::Go };
         if bucket.has_recovered(now) {
             learnt.buckets.remove(&key);
@@ -109,11 +118,8 @@ impl Governor {
     pub fn throttled(&self, ask: &Ask<'_>, retry_after_ms: Option<i64>, now: i64) -> i64 {
         let mut learnt = self.lock();
         let (key, workers) = (key(ask), learnt.workers);
-        if !learnt.buckets.contains_key(&key) {
-            learnt.make_room(now);
-        }
-        let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
-        let bucket = learnt.buckets.entry(key).or_insert_with(|| Bucket::new(quota, now));
+        learnt.warned_at[usize::from(ask.sandbox)] = Some(now);
+        let bucket = learnt.govern(&key, ask, now);
         bucket.throttled(who(ask), ask.traffic, retry_after_ms, workers, now)
     }
 
@@ -134,6 +140,19 @@ impl Governor {
 }
 
 impl Learnt {
+    fn is_warned(&self, sandbox: bool, now: i64) -> bool {
+        self.warned_at[usize::from(sandbox)].is_some_and(|at| now - at < WARNED_MS)
+    }
+
+    /// The bucket of that quota, found empty where it is new.
+    fn govern(&mut self, key: &(String, &'static str), ask: &Ask<'_>, now: i64) -> &mut Bucket {
+        if !self.buckets.contains_key(key) {
+            self.make_room(now);
+        }
+        let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
+        self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(quota, now))
+    }
+
     /// Forgets what has recovered, and if that is not enough, who asked the longest ago.
     fn make_room(&mut self, now: i64) {
         self.buckets.retain(|_, bucket| !bucket.has_recovered(now));

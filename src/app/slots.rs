@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::domain::command::Kind;
+
 /// What an account may hold however full the house is.
 const FLOOR: usize = 2;
 
@@ -17,7 +19,20 @@ const QUARTER: usize = 4;
 pub struct Slots {
     all: Arc<Semaphore>,
     size: usize,
-    held: Mutex<HashMap<String, usize>>,
+    held: Mutex<Held>,
+}
+
+/// What is held: by whom, and how much of that by charges, for which nobody waits.
+#[derive(Debug, Default)]
+struct Held {
+    accounts: HashMap<String, Mine>,
+    charges: usize,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Mine {
+    all: usize,
+    charges: usize,
 }
 
 /// A payment's place in a seller account's room; given back when dropped.
@@ -25,6 +40,7 @@ pub struct Slots {
 pub struct Seat {
     slots: Arc<Slots>,
     account: String,
+    charge: bool,
 }
 
 impl Slots {
@@ -34,7 +50,7 @@ impl Slots {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(size)),
             size,
-            held: Mutex::new(HashMap::new()),
+            held: Mutex::new(Held::default()),
         })
     }
 
@@ -70,17 +86,37 @@ impl Slots {
         Arc::clone(&self.all).acquire_many_owned(all).await.ok()
     }
 
-    /// A seat for the account, unless it holds as much as it leaves free for others.
+    /// A seat for the account, unless it holds as much as it leaves free for others; of charges
+    /// it may have half of that, and all accounts together a quarter of the house.
     #[must_use]
-    pub fn sit(self: &Arc<Self>, account: &str) -> Option<Seat> {
+    pub fn sit(self: &Arc<Self>, account: &str, kind: Kind) -> Option<Seat> {
+        let charge = kind == Kind::Charge;
         let most = self.most();
         let mut held = self.held.lock().unwrap_or_else(|broken| broken.into_inner());
-        let mine = held.get(account).copied().unwrap_or(0);
-        if mine >= most {
+        let mine = held.accounts.get(account).copied().unwrap_or_default();
+        let full = mine.all >= most
+            || (charge && (held.charges >= self.charges_max() || mine.charges >= most / 2));
+        if full {
             return None;
         }
-        *held.entry(account.to_owned()).or_default() += 1;
-        Some(Seat { slots: Arc::clone(self), account: account.to_owned() })
+        let mine = held.accounts.entry(account.to_owned()).or_default();
+        mine.all += 1;
+        if charge {
+            mine.charges += 1;
+            held.charges += 1;
+        }
+        Some(Seat { slots: Arc::clone(self), account: account.to_owned(), charge })
+    }
+
+    fn charges_max(&self) -> usize {
+        (self.size / QUARTER).max(1)
+    }
+
+    /// How many charges more may be taken in hand now.
+    #[must_use]
+    pub fn free_for_charges(&self) -> usize {
+        let held = self.held.lock().unwrap_or_else(|broken| broken.into_inner());
+        self.free().min(self.charges_max().saturating_sub(held.charges))
     }
 
     /// What an account may hold now: as much as it leaves free, so that one alone gets half of the
@@ -90,22 +126,26 @@ impl Slots {
         self.free().max(self.size / QUARTER).max(FLOOR)
     }
 
-    /// Accounts that would be refused a seat now.
+    /// Accounts that would be refused a seat now, for charges or for anything else.
     #[must_use]
-    pub fn full(&self) -> Vec<String> {
+    pub fn full(&self, charges: bool) -> Vec<String> {
         let most = self.most();
         let held = self.held.lock().unwrap_or_else(|broken| broken.into_inner());
-        held.iter().filter(|(_, mine)| **mine >= most).map(|(account, _)| account.clone()).collect()
+        let full = |mine: &Mine| mine.all >= most || (charges && mine.charges >= most / 2);
+        let accounts = held.accounts.iter().filter(|(_, mine)| full(mine));
+        accounts.map(|(account, _)| account.clone()).collect()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut held = self.slots.held.lock().unwrap_or_else(|broken| broken.into_inner());
-        if let Some(mine) = held.get_mut(&self.account) {
-            *mine -= 1;
-            if *mine == 0 {
-                held.remove(&self.account);
+        held.charges -= usize::from(self.charge);
+        if let Some(mine) = held.accounts.get_mut(&self.account) {
+            mine.all -= 1;
+            mine.charges -= usize::from(self.charge);
+            if mine.all == 0 {
+                held.accounts.remove(&self.account);
             }
         }
     }
@@ -119,14 +159,14 @@ mod tests {
     async fn one_account_leaves_half_of_the_house_to_others() {
         let slots = Slots::new(8);
         let mut taken = Vec::new();
-        while let Some(seat) = slots.sit("slow") {
+        while let Some(seat) = slots.sit("slow", Kind::Order) {
             taken.push((seat, slots.enter().await.unwrap()));
         }
         assert_eq!(taken.len(), 4);
-        assert_eq!(slots.full(), ["slow"]);
-        assert!(slots.sit("other").is_some());
+        assert_eq!(slots.full(false), ["slow"]);
+        assert!(slots.sit("other", Kind::Order).is_some());
         taken.pop();
-        assert!(slots.sit("slow").is_some());
+        assert!(slots.sit("slow", Kind::Order).is_some());
     }
 
     #[tokio::test]
@@ -135,8 +175,23 @@ mod tests {
         let mut taken = Vec::new();
         for seat in 0..40 {
             let place = slots.enter().await.unwrap();
-            taken.push((slots.sit(&format!("account {}", seat % 5)).unwrap(), place));
+            let account = format!("account {}", seat % 5);
+            taken.push((slots.sit(&account, Kind::Order).unwrap(), place));
         }
-        assert!(slots.full().is_empty());
+        assert!(slots.full(false).is_empty());
+    }
+
+    #[tokio::test]
+    async fn charges_leave_room_to_buyers_who_wait() {
+        let slots = Slots::new(64);
+        let mut taken = Vec::new();
+        while let Some(seat) = slots.sit("busy", Kind::Charge) {
+            taken.push((seat, slots.enter().await.unwrap()));
+        }
+        assert_eq!((taken.len(), slots.free_for_charges()), (16, 0));
+        assert!(slots.full(false).is_empty());
+        assert!(slots.sit("busy", Kind::Order).is_some());
+        taken.clear();
+        assert_eq!(slots.free_for_charges(), 16);
     }
 }

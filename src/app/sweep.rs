@@ -46,17 +46,32 @@ impl Engine {
         }
     }
 
+    /// Those for whom a buyer may wait come first.
     async fn sweep_once(self: &Arc<Self>, tasks: &TaskTracker) -> Result<usize, StoreError> {
-        let room = self.slots.free().min(BATCH);
+        let now = self.clock.now_ms();
+        let first = self.sweep_some(tasks, now, false).await?;
+        let charges = self.sweep_some(tasks, now, true).await?;
+        self.close_references(now).await?;
+        Ok(first + charges)
+    }
+
+    async fn sweep_some(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+        now: i64,
+        charges: bool,
+    ) -> Result<usize, StoreError> {
+        let room = if charges { self.slots.free_for_charges() } else { self.slots.free() };
+        let room = room.min(BATCH);
         if room == 0 {
             return Ok(0);
         }
-        let now = self.clock.now_ms();
         let query = DueQuery {
             now,
             alive_since: now - DEAD_AFTER_MS,
             limit: u32::try_from(room).unwrap_or(1),
-            except: self.slots.full(),
+            except: self.slots.full(charges),
+            charges,
         };
         let due = self.store.due(&query).await?;
         let (found, mut driven) = (due.len(), 0);
@@ -66,7 +81,8 @@ impl Engine {
                 driven += 1;
                 continue;
             }
-            let Some(seat) = self.slots.sit(&payment.seller_account) else { continue };
+            let kind = payment.key.subject.kind();
+            let Some(seat) = self.slots.sit(&payment.seller_account, kind) else { continue };
             let Some(place) = self.slots.try_enter() else { break };
             driven += 1;
             let engine = Arc::clone(self);
@@ -76,8 +92,9 @@ impl Engine {
                 drop((seat, place, in_hand));
             });
         }
-        self.metrics.due(u64::try_from(found - driven).unwrap_or(0));
-        self.close_references(now).await?;
+        if !charges {
+            self.metrics.due(u64::try_from(found - driven).unwrap_or(0));
+        }
         Ok(driven)
     }
 

@@ -262,6 +262,8 @@ pub struct DueQuery {
     pub limit: u32,
     /// Seller accounts that have no room at the moment.
     pub except: Vec<String>,
+    /// Charges alone, or everything else: thousands of charges hide nothing.
+    pub charges: bool,
 }
 
 /// Payments.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use amazon_pay_worker::domain::command::Kind;
 use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use amazon_pay_worker::domain::mandate::{Mandate, mandate_id};
 use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
@@ -221,6 +222,7 @@ impl Store for Line {
                 .filter(|one| one.dead_letter.is_none() || !one.operations.is_empty())
                 .filter(|one| free(one))
                 .filter(|one| one.next_due().is_some_and(|due| due <= query.now))
+                .filter(|one| (one.key.subject.kind() == Kind::Charge) == query.charges)
                 .take(query.limit as usize)
                 .cloned()
                 .collect()

@@ -19,7 +19,7 @@ on_every_store!(
 );
 
 fn query(now: i64) -> DueQuery {
-    DueQuery { now, alive_since: now - 10_000, limit: 100, except: Vec::new() }
+    DueQuery { now, alive_since: now - 10_000, limit: 100, except: Vec::new(), charges: false }
 }
 
 fn ids(payments: &[Payment]) -> Vec<String> {

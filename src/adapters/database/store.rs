@@ -67,7 +67,7 @@ fn due(dialect: Dialect) -> String {
          AND p.seller_account NOT IN {except} \
          AND (p.lease_owner IS NULL OR p.lease_until < $1 OR NOT EXISTS \
          (SELECT 1 FROM workers AS w WHERE w.id = p.lease_owner AND w.seen_at >= $2)) \
-         ORDER BY p.due_at LIMIT $4"
+         AND (p.kind = 'charge') = $5 ORDER BY p.due_at LIMIT $4"
     )
 }
 
@@ -146,7 +146,13 @@ impl Store for Database {
     async fn due(&self, query: &DueQuery) -> Result<Vec<Payment>, StoreError> {
         let except = wire::texts(query.except.iter().map(String::as_str));
         let limit = i64::from(query.limit);
-        let values = [query.now.into(), query.alive_since.into(), except.into(), limit.into()];
+        let values = [
+            query.now.into(),
+            query.alive_since.into(),
+            except.into(),
+            limit.into(),
+            query.charges.into(),
+        ];
         payments(self.models(&self.texts.due, values).await?)
     }
 

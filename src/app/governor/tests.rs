@@ -383,3 +383,18 @@ proptest! {
         prop_assert!(slots.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", slots);
     }
 }
+
+#[test]
+fn once_anybody_was_throttled_charges_keep_the_documented_pace_everywhere() {
+    let other = |who| Ask { account: "na/live/A2", ..recurring(who) };
+    let governor = Governor::default();
+    assert_eq!(governor.admit(&other("before"), 0), Admit::Go);
+    governor.throttled(&recurring("throttled"), None, 0);
+    let buyer = Ask { account: "na/live/A2", ..checkout("buyer") };
+    assert_eq!(governor.admit(&buyer, 0), Admit::Go);
+    assert!(at(governor.admit(&other("after"), 0), 0) > 0);
+    // Where nobody was, and long after, nothing holds them.
+    let sandbox = Ask { sandbox: true, account: "na/sandbox/A3", ..recurring("sandbox") };
+    assert_eq!(governor.admit(&sandbox, 0), Admit::Go);
+    assert_eq!(governor.admit(&Ask { account: "na/live/A4", ..recurring("late") }, DAY), Admit::Go);
+}

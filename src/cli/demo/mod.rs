@@ -30,9 +30,9 @@ const MERCHANT: &str = "A1DEMOSELLER";
 /// Everything in one process, with nothing to install.
 ///
 /// SQLite in a data folder, the embedded broker, the Amazon Pay simulator, ingest, worker and
-/// relay. Makes a demo MID and sends real-looking orders and upsells through it: paid, declined
-/// softly then mended and paid, declined hard, pending then paid. Shows each reaching its end, then
-/// stays up and prints the addresses.
+/// relay. Makes a demo MID and sends real-looking orders, upsells and recurring charges through it:
+/// paid, declined softly then mended and paid, declined hard, pending then paid. Shows each
+/// reaching its end, then stays up and prints the addresses.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Leave when the orders are done; non-zero if any ended otherwise than expected.

@@ -28,6 +28,7 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Failure> {
         refused(stage).boxed(),
         decided_later(stage).boxed(),
         through_the_api(stage).boxed(),
+        subscribed(stage).boxed(),
     ];
     let mut otherwise = 0;
     for played in join_all(stories).await {
@@ -186,6 +187,56 @@ async fn through_the_api(stage: &Stage) -> Result<u32, Failure> {
     stage.api("/v1/orders", &command(&order, &reference, "8.00")).await?;
     let payment = stage.reached(&address(&order), "paid").await?;
     show(&end(&order, "by the project's own API", &payment, "paid", true))
+}
+
+/// A subscription: the order opens the agreement, the billing scheduler charges it; once the
+/// payment method has to be put right, and once the month is used up.
+async fn subscribed(stage: &Stage) -> Result<u32, Failure> {
+    let order = stage.order_id(6);
+    let plan = json!(["approve", "approve", "InvalidPaymentMethod"]);
+    let agreement = stage.agreement("Hedy Lamarr", plan).await?;
+    stage.api("/v1/orders", &command(&order, &agreement, "29.00")).await?;
+    let payment = stage.reached(&address(&order), "paid").await?;
+    let story = "opens a subscription";
+    let mut otherwise = show(&end(&order, story, &payment, "paid", true))?;
+
+    let charge = |cycle: u32, amount: &str| {
+        let id = format!("{order}.{cycle}");
+        let path = format!("/v1/charges/{NAME}/{id}");
+        let body = json!({
+            "chargeId": id,
+            "amazonBillerId": NAME,
+            "amazonBillingAgreementId": agreement.id,
+            "orderId": order,
+            "cycle": cycle,
+            "amount": amount,
+            "currency": "USD",
+        });
+        (id, path, body)
+    };
+    let (id, path, body) = charge(2, "29.00");
+    stage.api("/v1/charges", &body).await?;
+    let payment = stage.reached(&path, "paid").await?;
+    otherwise += show(&end(&id, "its second cycle", &payment, "paid", true))?;
+
+    let (id, path, body) = charge(3, "29.00");
+    stage.api("/v1/charges", &body).await?;
+    let soft = stage.reached(&path, "declined").await?;
+    let softly = soft["decline"]["code"] == "InvalidPaymentMethod";
+    let story = "its third: the payment method is no longer valid";
+    otherwise += show(&end(&id, story, &soft, "declined", softly))?;
+    stage.mend(&agreement).await?;
+    stage.api_and_wait("/v1/charges", &body).await?;
+    let payment = stage.reached(&path, "paid").await?;
+    otherwise += show(&end(&id, "the same, mended and sent again", &payment, "paid", true))?;
+
+    let (id, path, body) = charge(4, "450.00");
+    stage.api("/v1/charges", &body).await?;
+    let over = stage.reached(&path, "declined").await?;
+    let capped = over["decline"]["code"] == "BillingAgreementAmountExceeded";
+    let story = "more than is left of this month: not asked for";
+    otherwise += show(&end(&id, story, &over, "declined", capped))?;
+    Ok(otherwise)
 }
 
 fn command(order: &str, reference: &Reference, amount: &str) -> Value {

@@ -80,6 +80,16 @@ impl Stage {
         Ok(Reference { id: text("amazonOrderReferenceId"), token: text("accessToken") })
     }
 
+    /// The same for an agreement to later charges.
+    pub(super) async fn agreement(&self, name: &str, plan: Value) -> Result<Reference, Failure> {
+        let email = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
+        let buyer = json!({ "name": name, "email": email });
+        let body = json!({ "merchantId": MERCHANT, "buyer": buyer, "plan": plan });
+        let made = self.play("/billing-agreements", &body).await?;
+        let text = |field: &str| made[field].as_str().unwrap_or_default().to_owned();
+        Ok(Reference { id: text("amazonBillingAgreementId"), token: text("accessToken") })
+    }
+
     /// The buyer puts the payment method right.
     pub(super) async fn mend(&self, reference: &Reference) -> Result<(), Failure> {
         let path = format!("/objects/{}/payment-method", reference.id);
@@ -110,6 +120,13 @@ impl Stage {
     pub(super) async fn api(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let request = self.http.post(format!("{}{path}", self.ingest));
         let request = request.bearer_auth(&self.client.api_key);
+        answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// The same, waiting for what comes of it.
+    pub(super) async fn api_and_wait(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.http.post(format!("{}{path}", self.ingest));
+        let request = request.bearer_auth(&self.client.api_key).header("prefer", "wait=30");
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
