@@ -158,7 +158,7 @@ impl Engine {
             Commit { inbox: vec![self.accepted(parsed, &payment.id(), now)], ..Commit::default() };
         let focus = turn::focus(&payment, now);
         let turn_is_its = focus == Some(Focus::Operation(tag.clone()));
-        let seat = self.slots.sit(&payment.seller_account);
+        let seat = self.slots.sit(&payment.seller_account, payment.key.subject.kind());
         let drive = turn_is_its && account.merchant.enabled && seat.is_some();
         if !account.merchant.enabled {
             let mut run = Run { rule: "mid_disabled", ..Run::default() };
