@@ -14,6 +14,7 @@ pub mod governor;
 pub mod handover;
 mod intake;
 pub mod lines;
+mod look;
 pub mod merchants;
 mod metering;
 mod notified;

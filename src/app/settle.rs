@@ -10,6 +10,7 @@ use crate::domain::ids::ReferenceKind;
 use crate::domain::operation::OperationTag;
 use crate::domain::payment::decide::{Run, Wait};
 use crate::domain::payment::invariants;
+use crate::domain::payment::lookout;
 use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, Told};
 use crate::ports::gateway::Account;
@@ -64,6 +65,7 @@ impl Engine {
             commit.outbox.push(entry);
         }
         turn::wake_waiting(&mut payment, now);
+        lookout::arm(&mut payment, now, &self.policy);
         self.watch(&payment);
         commit.journal = trail.take(&payment.id(), now);
         commit.payment = Some(PaymentWrite::Update { payment, expected });

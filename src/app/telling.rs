@@ -32,7 +32,7 @@ impl Engine {
         payment.sequence += 1;
         let of_payment = match told {
             Told::Payment(_) | Told::By(..) => true,
-            Told::Operation(..) => false,
+            Told::Operation(..) | Told::Found(_) => false,
         };
         if of_payment {
             payment.published_in_epoch = true;
@@ -68,10 +68,12 @@ impl Engine {
             routing_key: event.routing_key,
             traceparent: askers.last().and_then(|asker| asker.traceparent.clone()),
             replies: askers.into_iter().filter_map(reply_to).collect(),
-            payment_id: Some(match &told {
-                Told::Payment(_) | Told::By(..) => id,
-                Told::Operation(tag, _) => tag.row_id(&id),
-            }),
+            payment_id: match &told {
+                Told::Payment(_) | Told::By(..) => Some(id),
+                Told::Operation(tag, _) => Some(tag.row_id(&id)),
+                // Nobody asked for it.
+                Told::Found(_) => None,
+            },
             done: told.is_done(),
             replay: false,
             created_at: now,

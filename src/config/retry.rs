@@ -33,6 +33,8 @@ impl Worker {
             processing_failure_wait_ms: ms("PROCESSING_FAILURE_WAIT", 90, 0),
             pending_poll_first_ms: ms("PENDING_POLL_FIRST", 20, 1),
             reference_open_for_ms: ms("REFERENCE_OPEN_FOR", 86_400, 0),
+            reconcile_first_ms: ms("RECONCILE_FIRST", 86_400, 1),
+            reconcile_for_ms: ms("RECONCILE_FOR", 15_552_000, 0),
             keep_messages_ms: ms("KEEP_MESSAGES", KEEP_MESSAGES_S, KEEP_MESSAGES_S),
             keep_notifications_ms: ms("KEEP_NOTIFICATIONS", 2_592_000, 3_600),
             ..Policy::default()

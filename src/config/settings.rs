@@ -210,6 +210,20 @@ pub const SETTINGS: &[Setting] = &[
     ),
     row(
         Scope::Roles,
+        "RECONCILE_FIRST",
+        "SECONDS",
+        "86400",
+        "When a payment is first looked at again for refunds and disputes; later looks grow apart",
+    ),
+    row(
+        Scope::Roles,
+        "RECONCILE_FOR",
+        "SECONDS",
+        "15552000",
+        "How long after a payment such looks go on; 0 is never",
+    ),
+    row(
+        Scope::Roles,
         "KEEP_MESSAGES",
         "SECONDS",
         "15552000",

@@ -93,6 +93,12 @@ pub fn operation_event_id(payment_id: &str, tag: &OperationTag, sequence: u32) -
     id(&[b"operation", payment_id.as_bytes(), tag.as_bytes(), &sequence.to_be_bytes()])
 }
 
+/// The id of the event with this number that tells of money which went back without us.
+#[must_use]
+pub fn found_event_id(payment_id: &str, sequence: u32) -> String {
+    id(&[b"found", payment_id.as_bytes(), &sequence.to_be_bytes()])
+}
+
 /// Renders a result of a payment or of one of its operations; the payment's `sequence` is that of
 /// this event already.
 #[must_use]
@@ -100,7 +106,12 @@ pub fn render(payment: &Payment, told: impl Into<Told>, around: &Circumstances<'
     let told = told.into();
     let operation = told.tag().and_then(|tag| payment.operation(tag));
     let alone = operation.filter(|_| matches!(told, Told::Operation(..)));
-    let amount = alone.and_then(|one| one.amount).unwrap_or(payment.amount);
+    let found = match &told {
+        Told::Found(found) => Some(found),
+        Told::Payment(_) | Told::By(..) | Told::Operation(..) => None,
+    };
+    let given_back = found.filter(|found| !found.dispute).map(|found| found.amount);
+    let amount = alone.and_then(|one| one.amount).or(given_back).unwrap_or(payment.amount);
     let asker = alone.map_or(&payment.opener, |one| &one.asker);
     let kind = payment.key.subject.kind().as_str();
     let data = Data {
@@ -119,7 +130,10 @@ pub fn render(payment: &Payment, told: impl Into<Told>, around: &Circumstances<'
         amazon_order_id: payment.reference.as_ref().map(|id| id.as_str()),
         amazon_authorization_id: payment.authorization_id.as_ref().map(|id| id.as_str()),
         amazon_capture_id: payment.capture_id.as_ref().map(|id| id.as_str()),
-        amazon_refund_id: operation.and_then(|one| one.refund_id.as_ref()).map(|id| id.as_str()),
+        amazon_refund_id: operation
+            .and_then(|one| one.refund_id.as_ref())
+            .or_else(|| found.and_then(|found| found.id.as_ref()))
+            .map(|id| id.as_str()),
         operation: told.tag().map(|tag| tag.kind.as_str()),
         request_id: told.tag().map(|tag| tag.request.as_str()),
         buyer: around.details.and_then(|details| buyer(details, around.personal)),
@@ -130,8 +144,11 @@ pub fn render(payment: &Payment, told: impl Into<Told>, around: &Circumstances<'
     let id = match &told {
         Told::Payment(_) | Told::By(..) => event_id(&payment.id(), payment.sequence),
         Told::Operation(tag, _) => operation_event_id(&payment.id(), tag, payment.sequence),
+        Told::Found(_) => found_event_id(&payment.id(), payment.sequence),
     };
-    let routing_key = format!("{kind}.{}", told.as_str());
+    let disputed = found.is_some_and(|found| found.dispute);
+    let topic = if disputed { "dispute" } else { kind };
+    let routing_key = format!("{topic}.{}", told.as_str());
     let traceparent = around.traceparent.or(asker.traceparent.as_deref());
     envelope(id, routing_key, payment.key.event_subject(), around.time_ms, traceparent, data)
 }
@@ -146,7 +163,7 @@ const fn pending(told: &Told) -> Option<Pending> {
         | Told::Operation(_, OperationOutcome::PendingOperator) => {
             Some(Pending { cause: "operator" })
         }
-        Told::Payment(_) | Told::By(..) | Told::Operation(..) => None,
+        Told::Payment(_) | Told::By(..) | Told::Operation(..) | Told::Found(_) => None,
     }
 }
 
@@ -172,6 +189,7 @@ fn decline<'a>(
             | OperationOutcome::PendingAmazon
             | OperationOutcome::PendingOperator => None,
         },
+        Told::Found(_) => None,
     }
 }
 

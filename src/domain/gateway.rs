@@ -383,6 +383,8 @@ pub struct RefundView {
     pub id: RefundId,
     /// The key that it was asked for under; empty or another's where Amazon made it by itself.
     pub key: String,
+    /// Whether the buyer's bank or Amazon's guarantee took it, and not the seller.
+    pub dispute: bool,
     /// Its state.
     pub state: RefundState,
     /// Amazon's reason for the state.

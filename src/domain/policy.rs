@@ -29,6 +29,10 @@ pub struct Policy {
     pub processing_failures_max: u32,
     /// Looks at something pending before an operator must look: about two days of them.
     pub polls_max: u32,
+    /// First look for refunds and disputes after a payment; then growing.
+    pub reconcile_first_ms: i64,
+    /// How long after a payment such looks go on; 0 is never.
+    pub reconcile_for_ms: i64,
     /// How long message ids are remembered.
     pub keep_messages_ms: i64,
     /// How long notifications are remembered.
@@ -71,6 +75,8 @@ impl Default for Policy {
             at_once_tries: 3,
             processing_failures_max: 2,
             polls_max: 64,
+            reconcile_first_ms: 86_400_000,
+            reconcile_for_ms: 180 * 86_400_000,
             keep_messages_ms: 180 * 86_400_000,
             keep_notifications_ms: 30 * 86_400_000,
         }

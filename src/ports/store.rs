@@ -298,6 +298,10 @@ pub trait Store: Send + Sync {
     /// Payments whose reference is to be closed now.
     async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError>;
 
+    /// Payments that are over and to be looked at again, due until `due`, the longest due first;
+    /// none that somebody drives at `now`.
+    async fn to_look_at(&self, due: i64, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError>;
+
     /// Everything of an account that waits for credentials or lies still for them is due now.
     async fn wake(&self, mid: &MerchantAccountId, now: i64) -> Result<u64, StoreError>;
 

@@ -9,7 +9,12 @@ use crate::support::app::{MID, merchant_id, order};
 use crate::support::{App, Combination, eventually, on_every_combination};
 use crate::world::{accepted, captured, news, of_order, story, told};
 
-on_every_combination!(a_pending_payment_is_known_at_once, forged_and_repeated_ones_change_nothing,);
+on_every_combination!(
+    a_pending_payment_is_known_at_once,
+    forged_and_repeated_ones_change_nothing,
+    what_happens_in_seller_central_is_known_at_once,
+    without_notifications_looks_find_it,
+);
 
 /// The program with polls so far apart that no test sees one, and a seller who is notified.
 pub(crate) async fn notified(here: Combination) -> App {
@@ -100,4 +105,63 @@ async fn forged_and_repeated_ones_change_nothing(here: Combination) {
     assert!(counted("malformed") >= 2, "{page}");
     // The genuine ones of the sale were taken meanwhile.
     eventually("the sale's own notifications", async || (counted("kept") >= 3).then_some(())).await;
+}
+
+/// An order that is paid.
+async fn a_paid_order(app: &App, id: &str) -> String {
+    let reference = app.reference(Value::Null).await;
+    app.submit("order.import", &order(id, &reference)).await.expect(202);
+    assert_eq!(app.done(id).await["status"], "paid");
+    reference.id
+}
+
+/// A dispute and a refund that we did not make: told once, and counted.
+async fn what_others_gave_back(app: &App, id: &str, reference: &str) {
+    let dispute = json!({"amount": "10.00", "type": "chargeback"});
+    app.sim.play(&format!("/objects/{reference}/dispute"), &dispute).await;
+    let event = app
+        .event_where("a dispute", |event| {
+            event["type"] == "payments.dispute.opened" && event["subject"] == of_order(id)
+        })
+        .await;
+    let data = &event["data"];
+    assert_eq!((&data["status"], &data["amount"]), (&json!("opened"), &json!("29.95")), "{event}");
+    assert_eq!(data["refundedAmount"], "10.00", "{event}");
+    assert_eq!(data["capturedAmount"], "29.95", "{event}");
+    assert!(data["amazonRefundId"].as_str().is_some_and(|id| id.contains("-R")), "{event}");
+    let payment = app.done(id).await;
+    assert_eq!((&payment["status"], &payment["refundedAmount"]), (&json!("paid"), &json!("10.00")));
+    let disputes = app.feed().await;
+    let disputes = disputes.iter().filter(|event| event["type"] == "payments.dispute.opened");
+    assert_eq!(disputes.count(), 1);
+}
+
+async fn what_happens_in_seller_central_is_known_at_once(here: Combination) {
+    let app = notified(here).await;
+    let reference = a_paid_order(&app, "o-1").await;
+    what_others_gave_back(&app, "o-1", &reference).await;
+
+    // Authorized and at rest: captured there, or closed there.
+    let rest = async |id: &str| {
+        let reference = app.reference(Value::Null).await;
+        let mut body = order(id, &reference);
+        body["capture"] = json!("manual");
+        app.submit("order.import", &body).await.expect(202);
+        let payment = app.done(id).await;
+        assert_eq!(payment["status"], "authorized", "{payment}");
+        (reference.id, payment["data"]["amazonAuthorizationId"].as_str().unwrap().to_owned())
+    };
+    let (reference, _) = rest("o-2").await;
+    app.sim.play(&format!("/objects/{reference}/capture"), &json!({})).await;
+    let event = news(&app, &of_order("o-2"), "paid", 1).await;
+    assert_eq!(event["data"]["capturedAmount"], "29.95");
+    let (_, authorization) = rest("o-3").await;
+    app.sim.play(&format!("/objects/{authorization}/close"), &json!({})).await;
+    news(&app, &of_order("o-3"), "canceled", 1).await;
+}
+
+async fn without_notifications_looks_find_it(here: Combination) {
+    let app = App::builder(here).env("RECONCILE_FIRST", 1).start().await;
+    let reference = a_paid_order(&app, "o-1").await;
+    what_others_gave_back(&app, "o-1", &reference).await;
 }

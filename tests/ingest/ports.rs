@@ -122,6 +122,10 @@ impl Store for Database {
         not_asked()
     }
 
+    async fn to_look_at(&self, _: i64, _: i64, _: u32) -> Stored<Vec<Payment>> {
+        not_asked()
+    }
+
     async fn wake(&self, _: &MerchantAccountId, _: i64) -> Stored<u64> {
         not_asked()
     }

@@ -262,6 +262,7 @@ impl Amazon {
         let view = RefundView {
             id: RefundId::new(format!("R{:06}", books.next)).unwrap(),
             key: call.key.to_string(),
+            dispute: false,
             state: RefundState::Pending,
             reason: None,
             amount: Some(call.amount),

@@ -230,6 +230,17 @@ impl Store for Line {
         .await
     }
 
+    async fn to_look_at(&self, due: i64, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
+        let due = |one: &&Payment| {
+            one.lookout.at.is_some_and(|at| at <= due)
+                && one.lease.as_ref().is_none_or(|lease| lease.until < now)
+        };
+        self.reach(|rows| {
+            rows.payments.values().filter(due).take(limit as usize).cloned().collect()
+        })
+        .await
+    }
+
     async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
         let due = |one: &&Payment| one.close_reference_at.is_some_and(|at| at <= now);
         self.reach(|rows| {

@@ -10,6 +10,7 @@ mod connect;
 mod desk;
 mod entity;
 mod error;
+mod lookout_wire;
 mod mandate_rows;
 mod mandates;
 mod merchants;

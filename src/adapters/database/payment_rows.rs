@@ -3,7 +3,7 @@
 
 use super::entity::payment::Model;
 use super::error::{Corrupt, corrupt};
-use super::{operation_wire, wire, words};
+use super::{lookout_wire, operation_wire, wire, words};
 use crate::domain::command::{
     Asker, AuthorizationMode, CaptureMode, Kind, PaymentKey, Subject, Texts,
 };
@@ -61,6 +61,7 @@ impl From<&Payment> for Model {
             dead_letter,
             prior,
             operations,
+            lookout,
             lease,
             version,
             created_at,
@@ -128,6 +129,8 @@ impl From<&Payment> for Model {
             dead_letter: dead_letter.map(|reason| reason.as_str().to_owned()),
             prior: prior.as_deref().map(wire::prior_text),
             operations: operation_wire::operations_text(operations),
+            look_at: lookout.at,
+            lookout: lookout_wire::lookout_text(lookout),
             lease_owner: lease.as_ref().map(|lease| lease.owner.clone()),
             lease_until: lease.as_ref().map(|lease| lease.until),
             version: *version,
@@ -228,6 +231,7 @@ impl Model {
                 Some(text) => operation_wire::operations(text, currency)?,
                 None => Vec::new(),
             },
+            lookout: lookout_wire::lookout(self.look_at, self.lookout.as_deref(), currency)?,
             lease: match (self.lease_owner, self.lease_until) {
                 (Some(owner), Some(until)) => Some(Lease { owner, until }),
                 _ => None,

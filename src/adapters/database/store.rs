@@ -163,12 +163,19 @@ impl Store for Database {
         payments(self.models(text, [now.into(), i64::from(limit).into()]).await?)
     }
 
+    async fn to_look_at(&self, due: i64, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
+        let text = "SELECT * FROM payments WHERE look_at <= $1 \
+                    AND (lease_owner IS NULL OR lease_until < $2) ORDER BY look_at LIMIT $3";
+        let values = [due.into(), now.into(), i64::from(limit).into()];
+        payments(self.models(text, values).await?)
+    }
+
     async fn wake(&self, mid: &MerchantAccountId, now: i64) -> Result<u64, StoreError> {
         let phases = statements::phases(Phase::in_hand);
         let text = format!(
             "UPDATE payments SET due_at = $2, \
-             own_due_at = CASE WHEN operations IS NULL THEN NULL ELSE $2 END WHERE mid = $1 AND refused_since IS NOT NULL \
-             AND dead_letter IS NULL AND phase IN ({phases}) \
+             own_due_at = CASE WHEN operations IS NULL THEN NULL ELSE $2 END \
+             WHERE mid = $1 AND refused_since IS NOT NULL AND dead_letter IS NULL AND phase IN ({phases}) \
              AND (lease_owner IS NULL OR lease_until < $2)"
         );
         self.execute(&text, [mid.as_str().into(), now.into()]).await

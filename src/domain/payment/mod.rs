@@ -8,7 +8,9 @@ mod calls;
 mod consent;
 pub mod decide;
 pub mod invariants;
-mod lookout;
+pub mod lookout;
+#[cfg(test)]
+mod lookout_tests;
 mod lookup;
 pub mod operations;
 pub mod order_gate;
@@ -21,7 +23,7 @@ mod state;
 mod tests;
 
 pub use calls::authorization_key;
-pub use lookout::heed;
+pub use lookout::{Found, Lookout};
 pub use lookup::{metered, over_the_month};
 pub use operations::{Operation, OperationPhase};
 pub use phase::{DeadLetterReason, Exposure, OperationOutcome, Outcome, Phase, Told};

@@ -1,6 +1,7 @@
 //! The words for where a payment stands, what is told of it, and why it lies still: closed lists
 //! without a default, each with one table between word and text.
 
+use super::lookout::Found;
 use crate::domain::operation::OperationTag;
 
 macro_rules! phases {
@@ -199,6 +200,8 @@ pub enum Told {
     By(Outcome, OperationTag),
     /// A result of an operation alone.
     Operation(OperationTag, OperationOutcome),
+    /// Money that went back without us.
+    Found(Found),
 }
 
 impl From<Outcome> for Told {
@@ -212,7 +215,7 @@ impl Told {
     #[must_use]
     pub const fn tag(&self) -> Option<&OperationTag> {
         match self {
-            Told::Payment(_) => None,
+            Told::Payment(_) | Told::Found(_) => None,
             Told::By(_, tag) | Told::Operation(tag, _) => Some(tag),
         }
     }
@@ -223,6 +226,7 @@ impl Told {
         match self {
             Told::Payment(outcome) | Told::By(outcome, _) => outcome.is_done(),
             Told::Operation(_, outcome) => outcome.is_done(),
+            Told::Found(_) => false,
         }
     }
 
@@ -232,6 +236,8 @@ impl Told {
         match self {
             Told::Payment(outcome) | Told::By(outcome, _) => outcome.as_str(),
             Told::Operation(_, outcome) => outcome.as_str(),
+            Told::Found(Found { dispute: true, .. }) => "opened",
+            Told::Found(Found { dispute: false, .. }) => OperationOutcome::Refunded.as_str(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A payment: everything that is known about it, in memory and in its row.
 
+use super::lookout::Lookout;
 use super::operations::Operation;
 use super::phase::{DeadLetterReason, Exposure, Phase};
 use crate::domain::command::{
@@ -177,6 +178,8 @@ pub struct Payment {
     pub prior: Option<Box<Prior>>,
     /// Captures, refunds and cancels of it, in the order in which they were accepted.
     pub operations: Vec<Operation>,
+    /// When Amazon is looked at again after the end, and what was found there.
+    pub lookout: Lookout,
     /// Who drives it.
     pub lease: Option<Lease>,
     /// The fencing number: grows with every write.
@@ -236,6 +239,7 @@ impl Payment {
             dead_letter: None,
             prior: None,
             operations: Vec::new(),
+            lookout: Lookout::default(),
             lease: None,
             version: 0,
             created_at: now,

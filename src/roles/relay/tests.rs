@@ -185,6 +185,10 @@ impl Store for World {
     async fn references_to_close(&self, _: i64, _: u32) -> Answer<Vec<Payment>> {
         not_asked()
     }
+
+    async fn to_look_at(&self, _: i64, _: i64, _: u32) -> Answer<Vec<Payment>> {
+        not_asked()
+    }
     async fn wake(&self, _: &MerchantAccountId, _: i64) -> Answer<u64> {
         not_asked()
     }

@@ -292,6 +292,7 @@ fn refund_view(details: Element<'_>) -> Result<RefundView, &'static str> {
     Ok(RefundView {
         id: RefundId::new(id).map_err(|_| "a refund without an id")?,
         key: details.text_of("RefundReferenceId").unwrap_or_default().to_owned(),
+        dispute: details.text_of("RefundType").is_some_and(|kind| kind != "SellerInitiated"),
         state: match status.text_of("State").ok_or("a refund without a state")? {
             "Pending" => RefundState::Pending,
             "Completed" => RefundState::Completed,

@@ -176,6 +176,8 @@ pub(super) fn refund_view(refund: &wire::Refund, call: &Call) -> Result<Answer, 
     Ok(Answer::Refund(RefundView {
         id: RefundId::new(shown.unwrap_or_default()).map_err(|_| "a refund without an id")?,
         key: String::new(),
+        // Disputes are objects of their own there, and no refunds.
+        dispute: false,
         state: match state(status)? {
             "RefundInitiated" => RefundState::Pending,
             "Refunded" => RefundState::Completed,

@@ -64,6 +64,8 @@ pub struct Model {
     pub prior: Option<String>,
     pub operations: Option<String>,
     pub own_due_at: Option<i64>,
+    pub look_at: Option<i64>,
+    pub lookout: Option<String>,
     pub lease_owner: Option<String>,
     pub lease_until: Option<i64>,
     pub version: i64,

@@ -16,4 +16,5 @@ mod state;
 mod tests;
 pub mod turn;
 
+pub(super) use refund::is_ours;
 pub use state::{Operation, OperationPhase};

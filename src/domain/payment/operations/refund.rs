@@ -111,23 +111,22 @@ pub(super) fn on_listed(
     Next::Checkpoint
 }
 
+/// Whether a refund that Amazon shows was made by one of our operations, by any of its keys.
+pub(in crate::domain::payment) fn is_ours(payment: &Payment, refund: &RefundView) -> bool {
+    payment.operations.iter().filter(|one| one.tag.kind == OperationKind::Refund).any(|one| {
+        let mut keys = (0..=one.declines).map(|declines| {
+            let at = Operation { declines, ..one.clone() };
+            key_of(payment, &at)
+        });
+        one.refund_id.as_ref() == Some(&refund.id) || keys.any(|key| key.as_str() == refund.key)
+    })
+}
+
 /// What is left by Amazon's list and our own books: the captured amount less all our refunds that
 /// began and were not declined, and those of others. None where an amount cannot be told.
 fn left(payment: &Payment, view: &CaptureView, listed: &[RefundView]) -> Option<Money> {
-    let ours: Vec<&Operation> =
-        payment.operations.iter().filter(|one| one.tag.kind == OperationKind::Refund).collect();
-    let is_ours = |refund: &RefundView| {
-        ours.iter().any(|one| {
-            let keys = (0..=one.declines).map(|declines| {
-                let at = Operation { declines, ..(*one).clone() };
-                key_of(payment, &at)
-            });
-            one.refund_id.as_ref() == Some(&refund.id)
-                || keys.into_iter().any(|key| key.as_str() == refund.key)
-        })
-    };
     let mut taken = payment.refunds_begun().minor();
-    for refund in listed.iter().filter(|refund| !is_ours(refund)) {
+    for refund in listed.iter().filter(|refund| !is_ours(payment, refund)) {
         taken += match refund.state {
             RefundState::Declined => 0,
             RefundState::Pending | RefundState::Completed | RefundState::Other => {

@@ -206,6 +206,7 @@ fn refund_view(id: &str, state: R, minor: i64, reason: &str) -> RefundView {
     RefundView {
         id: RefundId::new(id).unwrap(),
         key: String::new(),
+        dispute: false,
         state,
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         amount: Some(usd(minor)),
