@@ -1,5 +1,5 @@
-//! What cannot be finished is laid into the dead letters: the payment or the operation stays what it
-//! is, and only an operator moves it.
+//! What cannot be finished is laid into the dead letters: the payment or the operation stays what
+//! it is, and only an operator moves it.
 
 use super::engine::Engine;
 use crate::domain::operation::OperationTag;

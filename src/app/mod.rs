@@ -2,6 +2,7 @@
 //! adapter; decides nothing that the domain could decide.
 
 mod agreements;
+mod beside;
 pub mod breaker;
 mod charges;
 mod claiming;

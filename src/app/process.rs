@@ -4,14 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::breaker::Passage;
 use super::engine::Engine;
 use super::governor::{Admit, Ask, HOLD_MS, Traffic};
 use super::slots::Seat;
 use super::trail::Trail;
-use crate::domain::command::{Kind, Subject};
+use crate::domain::command::Subject;
 use crate::domain::decline::RejectionCode;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::merchant::Api;
@@ -19,7 +17,7 @@ use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
 use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::operations::{self, OperationPhase};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
-use crate::ports::gateway::{Account, BuyerDetails, Exchange};
+use crate::ports::gateway::{Account, Exchange};
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
 
 /// A run that takes longer goes on in a new one, so that a lease never runs out under it.
@@ -379,73 +377,5 @@ impl Course<'_> {
             self.payment.details = Some(self.engine.seal_details(&self.payment, &details));
         }
         exchange
-    }
-}
-
-impl Course<'_> {
-    /// Beside the authorization, or where there is none beside the look at the agreement; not for
-    /// charges, of which there are thousands, and whose buyer the order's event has told.
-    fn wants_details(&self, effect: &Effect) -> bool {
-        let payment = &self.payment;
-        let beside = match effect {
-            Effect::Authorize(_) => true,
-            Effect::ReadAuthorization(_) => payment.permission.is_some(),
-            Effect::ReadReference(_) => !payment.initial_charge && payment.phase == Phase::Metering,
-            Effect::SetDetails(_)
-            | Effect::Confirm(_)
-            | Effect::Complete(_)
-            | Effect::FindAuthorization { .. }
-            | Effect::Capture(_)
-            | Effect::ReadCapture(_)
-            | Effect::FindCapture { .. }
-            | Effect::Refund(_)
-            | Effect::ReadRefund(_)
-            | Effect::ReadRefunds(_)
-            | Effect::CloseAuthorization(_)
-            | Effect::CloseReference(_) => false,
-        };
-        beside && payment.details.is_none() && payment.key.subject.kind() != Kind::Charge
-    }
-}
-
-impl Engine {
-    async fn wake_account(&self, mid: &crate::domain::ids::MerchantAccountId) {
-        if let Err(error) = self.store.wake(mid, self.clock.now_ms()).await {
-            // They are due within a probe's rest anyway.
-            tracing::warn!(mid = %mid, %error, "payments of mid {mid} were not woken");
-        }
-    }
-
-    /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment.
-    async fn read_details(&self, account: &Account, payment: &Payment) -> Option<BuyerDetails> {
-        let reference = payment.charged()?;
-        let token = self.consent_token(payment);
-        match self.gateway.buyer(account, reference, token.as_ref()).await {
-            Ok(details) => Some(details),
-            Err(error) => {
-                let id = payment.id();
-                tracing::warn!(payment = %id, %error, "no buyer details for payment {id}");
-                None
-            }
-        }
-    }
-}
-
-impl Trail {
-    /// A call and what it came to.
-    fn call(&mut self, now: i64, effect: &Effect, exchange: &Exchange) {
-        let result = match &exchange.reply {
-            Ok(_) => json!("answered"),
-            Err(Fault::Refused { code } | Fault::Unavailable { code }) => json!(code),
-            Err(Fault::Declined { reason }) => json!(reason),
-            Err(Fault::Credentials { code }) => json!(code),
-            Err(fault) => json!(fault.name()),
-        };
-        self.step(
-            now,
-            "call",
-            effect.name(),
-            json!({ "result": result, "requestId": exchange.request_id }),
-        );
     }
 }

@@ -175,7 +175,8 @@ impl Store for Database {
         let text = format!(
             "UPDATE payments SET due_at = $2, \
              own_due_at = CASE WHEN operations IS NULL THEN NULL ELSE $2 END \
-             WHERE mid = $1 AND refused_since IS NOT NULL AND dead_letter IS NULL AND phase IN ({phases}) \
+             WHERE mid = $1 AND refused_since IS NOT NULL \
+             AND dead_letter IS NULL AND phase IN ({phases}) \
              AND (lease_owner IS NULL OR lease_until < $2)"
         );
         self.execute(&text, [mid.as_str().into(), now.into()]).await

@@ -8,7 +8,7 @@ use crate::domain::gateway::{Answer, Fault};
 use crate::domain::ids::{AuthorizationId, CaptureId, OperationKey};
 use crate::ports::gateway::Account;
 
-/// Objects that are read one by one; Amazon allows fewer on one reference, authorization or capture.
+/// Objects that are read one by one; Amazon allows fewer on one reference or capture.
 const SEARCH_MAX: usize = 25;
 
 fn unexpected(detail: &str) -> Fault {

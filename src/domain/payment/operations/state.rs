@@ -1,6 +1,6 @@
-//! An operation: everything that is known about a capture, refund or cancel of a payment, in memory
-//! and in the payment's row. Amounts are fixed in the payment's own commits, so two operations never
-//! count the same money.
+//! An operation: everything that is known about a capture, refund or cancel of a payment, in
+//! memory and in the payment's row. Amounts are fixed in the payment's own commits, so two
+//! operations never count the same money.
 
 use crate::domain::command::Asker;
 use crate::domain::decline::Decline;
