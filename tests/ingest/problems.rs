@@ -199,11 +199,12 @@ async fn ready_says_in_words_what_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_later_is_refused_in_its_own_language() {
+async fn operations_that_lack_a_field_are_refused_in_the_language_of_their_path() {
     let world = World::start().await;
+    // Of several merchant accounts none has the order.
     for path in ["/order/cancel/", "/order/cancel", "/order/refund/", "/order/refund"] {
         world.form(path, &[("orderId", "1")]).await.refused(200);
     }
-    world.post("/v1/charges", &json!({})).await.problem(404);
-    world.post("/v1/orders/mid-na/CRM-1/refunds", &json!({})).await.problem(404);
+    world.post("/v1/charges", &json!({})).await.problem(422);
+    world.post("/v1/orders/mid-na/CRM-1/refunds", &json!({})).await.problem(422);
 }
