@@ -6,7 +6,10 @@ use super::money::Money;
 
 mod views;
 
-pub use views::*;
+pub use views::{
+    AuthorizationState, AuthorizationView, CaptureState, CaptureView, Intent, Month,
+    ReferenceState, ReferenceView, RefundState, RefundView,
+};
 
 /// A call to be made at Amazon.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -143,8 +143,8 @@ impl Money {
         Ok(Self { minor: number(whole) * scale + cents, currency })
     }
 
-    /// The most that Amazon authorizes on a total, where the buyer agreed to that: 15 % more, and at
-    /// most 75.00 (8,400 yen).
+    /// The most that Amazon authorizes on a total, where the buyer agreed to that: 15 % more, and
+    /// at most 75.00 (8,400 yen).
     #[must_use]
     pub fn with_allowance(self) -> Self {
         let most = match self.currency.digits() {

@@ -1,6 +1,6 @@
 //! kill -9 of the worker at random moments during thousands of orders, half of them by MWS and half
-//! by API v2, with lost answers at Amazon, and in the middle a restart of RabbitMQ and PostgreSQL and
-//! a MID that goes over from MWS to v2: every accepted order ends once, and the
+//! by API v2, with lost answers at Amazon, and in the middle a restart of RabbitMQ and PostgreSQL
+//! and a MID that goes over from MWS to v2: every accepted order ends once, and the
 //! simulator's ledger shows nothing captured twice and nothing wrong. Run it by `./chaos`, which
 //! gives it services of its own; the seed is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]

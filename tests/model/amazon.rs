@@ -101,17 +101,7 @@ impl Amazon {
                 reference.view.total = Some(set.total);
                 Ok(Answer::Reference(reference.view.clone()))
             }
-            Effect::Confirm(id) => {
-                let reference = books.reference(id);
-                match reference.view.state {
-                    ReferenceState::Draft | ReferenceState::Open => {}
-                    ReferenceState::Suspended if reference.mended => {}
-                    ReferenceState::Suspended => return refuse("PaymentMethodNotUpdated"),
-                    _ => return refuse("InvalidOrderReferenceStatus"),
-                }
-                reference.view.state = ReferenceState::Open;
-                Ok(Answer::Done)
-            }
+            Effect::Confirm(id) => confirm(books.reference(id)),
             Effect::Complete(_) => refuse("ResourceNotFound"),
             Effect::Authorize(call) => self.authorize(&mut books, call),
             Effect::ReadReference(id) => Ok(Answer::Reference(books.reference(id).view.clone())),
@@ -391,4 +381,16 @@ impl Gateway for Line {
     async fn probe(&self, _account: &Account) -> Result<(), Fault> {
         Ok(())
     }
+}
+
+fn confirm(reference: &mut Reference) -> Reply {
+    let refuse = |code: &str| Err(Fault::Refused { code: code.to_owned() });
+    match reference.view.state {
+        ReferenceState::Draft | ReferenceState::Open => {}
+        ReferenceState::Suspended if reference.mended => {}
+        ReferenceState::Suspended => return refuse("PaymentMethodNotUpdated"),
+        _ => return refuse("InvalidOrderReferenceStatus"),
+    }
+    reference.view.state = ReferenceState::Open;
+    Ok(Answer::Done)
 }

@@ -89,8 +89,10 @@ fn holds(heard: &Heard) -> bool {
     key.verify(signed.as_bytes(), &signature).is_ok()
 }
 
-#[tokio::test]
-async fn every_effect_is_one_call_and_bears_its_key_where_it_makes_something() {
+type Sent = (Effect, &'static str, String, Option<&'static str>, Value);
+
+/// Every effect, and what it is on the wire: method, path, key, body.
+fn on_the_wire() -> Vec<Sent> {
     let permission = format!("/v2/chargePermissions/{REFERENCE}");
     let charge = format!("/v2/charges/{CAPTURE}");
     let at_session = format!("/v2/checkoutSessions/{SESSION}");
@@ -116,7 +118,7 @@ async fn every_effect_is_one_call_and_bears_its_key_where_it_makes_something() {
         },
     });
     let close = json!({ "closureReason": "completed", "cancelPendingCharges": false });
-    let cases = [
+    vec![
         (Effect::ReadReference(reference()), "GET", permission.clone(), None, Value::Null),
         (Effect::Confirm(reference()), "GET", permission.clone(), None, Value::Null),
         (Effect::ReadReference(session()), "GET", at_session.clone(), None, Value::Null),
@@ -159,8 +161,12 @@ async fn every_effect_is_one_call_and_bears_its_key_where_it_makes_something() {
             json!({ "cancellationReason": "no longer needed" }),
         ),
         (Effect::CloseReference(reference()), "DELETE", format!("{permission}/close"), None, close),
-    ];
-    for (effect, method, path, key, body) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn every_effect_is_one_call_and_bears_its_key_where_it_makes_something() {
+    for (effect, method, path, key, body) in on_the_wire() {
         let heard = sent_by(&v2_account(), &effect).await;
         assert_eq!(heard.first_line(), format!("{method} {path} HTTP/1.1"), "{effect:?}");
         assert_eq!(heard.header("x-amz-pay-idempotency-key"), key, "{effect:?}");

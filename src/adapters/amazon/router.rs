@@ -1,6 +1,6 @@
-//! Both of Amazon's APIs behind one port: the account says which. What was made by MWS and is still
-//! in Draft only MWS can set and confirm; an account that has changed over and kept its MWS keys has
-//! that done there, and is charged by v2 all the same.
+//! Both of Amazon's APIs behind one port: the account says which. What was made by MWS and is
+//! still in Draft only MWS can set and confirm; an account that has changed over and kept its MWS
+//! keys has that done there, and is charged by v2 all the same.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -222,7 +222,7 @@ fn close(id: &ReferenceId) -> Call {
     Call::bare("CloseChargePermission", "DELETE", resource, Kind::Done).with(&body)
 }
 
-/// The charge that an authorization of MWS is: the letter behind its reference says `C`, not `A`.
+/// The charge that an authorization of MWS is: behind its reference stands a `C`, not an `A`.
 pub(super) fn charge_id(id: &str) -> Cow<'_, str> {
     if is_authorization_of_mws(id) {
         Cow::Owned(format!("{}C{}", &id[..20], &id[21..]))

@@ -91,7 +91,7 @@ impl V2Gateway {
     }
 }
 
-/// Confirming is the buyer's part, on Amazon's own page: what is left to ask is whether it was done.
+/// Confirming is the buyer's part, on Amazon's own page: what is left is whether it was done.
 fn chargeable(answer: &Answer) -> Result<Answer, Fault> {
     let refused = |code: &str| Err(Fault::Refused { code: code.to_owned() });
     let Answer::Reference(view) = answer else { return Ok(Answer::Done) };
