@@ -159,9 +159,17 @@ async fn two_workers_never_charge_more_than_the_month(here: Combination) {
         let next = decline["retryAfter"].as_str().unwrap();
         assert!(next.contains("-01T00:00:00"), "{next}");
     }
-    assert_eq!(paid, 2);
-    assert_eq!(captured(&app, &reference.id).await, ["200.00", "200.00"]);
-    assert_eq!(charges_made(&app).await, 2);
+    // A month of an agreement is 500.00, of a permission 1,000.00.
+    let fit = match here.api {
+        Api::Mws => 2,
+        Api::V2 => 5,
+    };
+    assert_eq!(paid, fit);
+    assert_eq!(captured(&app, &reference.id).await, vec!["200.00"; fit]);
+    assert_eq!(charges_made(&app).await, fit as u64);
+    if here.api == Api::V2 {
+        return;
+    }
     // What is left may still be charged.
     let event = verdict(&app, "rest", &charge("c-rest", &reference, "100.00")).await;
     assert_eq!(event["data"]["status"], "paid", "{event}");
