@@ -11,7 +11,7 @@ use super::engine::{DEAD_AFTER_MS, Engine};
 use super::process::{Claimed, by_api};
 use crate::domain::payment::decide::Run;
 use crate::domain::payment::operations::turn::{self, Focus};
-use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase};
+use crate::domain::payment::{DeadLetterReason, Exposure, Lease, Payment, Phase};
 use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
 
 /// Between two looks while nothing is due.
@@ -73,7 +73,8 @@ impl Engine {
             except: self.slots.full(charges),
             charges,
         };
-        let due = self.store.due(&query).await?;
+        let mut due = self.store.due(&query).await?;
+        due.retain(|payment| !is_held(payment.lease.as_ref(), &self.worker, now));
         let (found, mut driven) = (due.len(), 0);
         for payment in due {
             if payment.effort.crashes >= SUSPECT_AFTER {
@@ -270,5 +271,25 @@ impl Engine {
             Err(StoreError::Conflict) => Ok(()),
             other => other,
         }
+    }
+}
+
+/// Whether this very process has it in hand. Its own signs of life may be late where it has much to
+/// do, and taking up again what it is doing would only give it more.
+fn is_held(lease: Option<&Lease>, worker: &str, now: i64) -> bool {
+    lease.is_some_and(|lease| lease.owner == worker && now < lease.until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_late_with_its_signs_of_life_takes_nothing_from_itself() {
+        let lease = |owner: &str| Lease { owner: owner.to_owned(), until: 100 };
+        assert!(is_held(Some(&lease("me")), "me", 99));
+        assert!(!is_held(Some(&lease("me")), "me", 100), "what it lost goes on");
+        assert!(!is_held(Some(&lease("other")), "me", 99), "others may be dead");
+        assert!(!is_held(None, "me", 99));
     }
 }
