@@ -1,6 +1,6 @@
 //! What is committed is read back as it was, and a lost race leaves nothing behind.
 
-use amazon_pay_worker::domain::command::{AuthorizationMode, CaptureMode, Texts};
+use amazon_pay_worker::domain::command::{Asker, AuthorizationMode, CaptureMode, Texts};
 use amazon_pay_worker::domain::decline::{Decline, FieldError, RejectionCode};
 use amazon_pay_worker::domain::ids::{AuthorizationId, CaptureId};
 use amazon_pay_worker::domain::merchant::Api;
@@ -29,6 +29,26 @@ on_every_store!(
     an_empty_commit_is_nothing,
 );
 
+fn prior(texts: Texts, opener: Asker) -> Prior {
+    Prior {
+        reauthorized: 1,
+        declined_at: Some(NOW),
+        reference: Some(reference("S01-before")),
+        permission: None,
+        api: Api::V2,
+        amount: Money::from_minor(2000, Currency::JPY),
+        capture: CaptureMode::Manual,
+        authorization: AuthorizationMode::Async,
+        texts,
+        opener,
+        epoch: 2,
+        authorization_id: Some(AuthorizationId::new("S01-before-A1").unwrap()),
+        confirmed_total: Some(eur(5)),
+        decline: Some(Decline::invalid_payment_method("InvalidPaymentMethod")),
+        personal: Some(Sealed("k1:before".into())),
+    }
+}
+
 fn full() -> Payment {
     let decline = Decline {
         retry_after: Some(NOW + 1),
@@ -47,23 +67,7 @@ fn full() -> Payment {
     opener.correlation_id = Some(String::new());
     opener.traceparent = Some("00-1-2-01".into());
     let mut payment = order("full");
-    payment.prior = Some(Box::new(Prior {
-        reauthorized: 1,
-        declined_at: Some(NOW),
-        reference: Some(reference("S01-before")),
-        permission: None,
-        api: Api::V2,
-        amount: Money::from_minor(2000, Currency::JPY),
-        capture: CaptureMode::Manual,
-        authorization: AuthorizationMode::Async,
-        texts: texts.clone(),
-        opener: opener.clone(),
-        epoch: 2,
-        authorization_id: Some(AuthorizationId::new("S01-before-A1").unwrap()),
-        confirmed_total: Some(eur(5)),
-        decline: Some(Decline::invalid_payment_method("InvalidPaymentMethod")),
-        personal: Some(Sealed("k1:before".into())),
-    }));
+    payment.prior = Some(Box::new(prior(texts.clone(), opener.clone())));
     payment.texts = texts;
     payment.opener = opener;
     payment.personal = Some(Sealed("k1:personal".into()));

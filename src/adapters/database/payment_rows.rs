@@ -163,6 +163,7 @@ impl Model {
     fn read(self) -> Result<Payment, Corrupt> {
         let currency = Currency::parse(&self.currency).ok_or(corrupt("currency"))?;
         let confirmed_total = self.confirmed_total()?;
+        let (texts, opener, effort) = (self.texts(), self.opener()?, self.effort()?);
         Ok(Payment {
             key: self.key()?,
             seller_account: self.seller_account,
@@ -177,20 +178,8 @@ impl Model {
             initial_charge: self.initial_charge,
             of_order: id(self.of_order, OrderId::new, "of_order")?,
             not_before: self.not_before,
-            texts: Texts {
-                soft_descriptor: self.soft_descriptor,
-                note: self.note,
-                custom_information: self.custom_information,
-                store_name: self.store_name,
-                cycle: self.cycle,
-            },
-            opener: Asker {
-                message_id: MessageId::new(self.opener_message_id)
-                    .map_err(|_| corrupt("opener_message_id"))?,
-                reply_to: self.opener_reply_to,
-                correlation_id: self.opener_correlation_id,
-                traceparent: self.opener_traceparent,
-            },
+            texts,
+            opener,
             personal: self.personal.map(Sealed),
             details: self.details.map(Sealed),
             phase: Phase::parse(&self.phase).ok_or(corrupt("phase"))?,
@@ -212,16 +201,7 @@ impl Model {
             told_pending_amazon: self.told_pending_amazon,
             told_pending_operator: self.told_pending_operator,
             latest_event: self.latest_event,
-            effort: Effort {
-                attempt: count(self.attempt, "attempt")?,
-                since: self.effort_since,
-                quota_wait_ms: self.quota_wait_ms,
-                polls: count(self.polls, "polls")?,
-                crashes: count(self.crashes, "crashes")?,
-                crashes_alone: count(self.crashes_alone, "crashes_alone")?,
-                last_fault: self.last_fault,
-                refused_since: self.refused_since,
-            },
+            effort,
             // Without operations, the row is due when the payment is.
             due_at: if self.operations.is_some() { self.own_due_at } else { self.due_at },
             close_reference_at: self.close_reference_at,
@@ -239,6 +219,39 @@ impl Model {
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
+        })
+    }
+
+    fn texts(&self) -> Texts {
+        Texts {
+            soft_descriptor: self.soft_descriptor.clone(),
+            note: self.note.clone(),
+            custom_information: self.custom_information.clone(),
+            store_name: self.store_name.clone(),
+            cycle: self.cycle.clone(),
+        }
+    }
+
+    fn opener(&self) -> Result<Asker, Corrupt> {
+        Ok(Asker {
+            message_id: MessageId::new(self.opener_message_id.clone())
+                .map_err(|_| corrupt("opener_message_id"))?,
+            reply_to: self.opener_reply_to.clone(),
+            correlation_id: self.opener_correlation_id.clone(),
+            traceparent: self.opener_traceparent.clone(),
+        })
+    }
+
+    fn effort(&self) -> Result<Effort, Corrupt> {
+        Ok(Effort {
+            attempt: count(self.attempt, "attempt")?,
+            since: self.effort_since,
+            quota_wait_ms: self.quota_wait_ms,
+            polls: count(self.polls, "polls")?,
+            crashes: count(self.crashes, "crashes")?,
+            crashes_alone: count(self.crashes_alone, "crashes_alone")?,
+            last_fault: self.last_fault.clone(),
+            refused_since: self.refused_since,
         })
     }
 

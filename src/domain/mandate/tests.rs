@@ -70,10 +70,8 @@ fn ask(
 }
 
 fn taken(verdict: Verdict) -> Mandate {
-    match verdict {
-        Verdict::Take(mandate) => *mandate,
-        other => panic!("{other:?}"),
-    }
+    let Verdict::Take(mandate) = verdict else { panic!("{verdict:?}") };
+    *mandate
 }
 
 #[test]

@@ -117,9 +117,9 @@ pub(super) fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) 
             },
             last @ (Next::Settle(_) | Next::Reject(..)) => {
                 assert_eq!(replies.next(), None, "a call was not made");
-                let told = run.told.into_iter().map(|told| match told {
-                    Told::Payment(outcome) => outcome,
-                    other => panic!("not of the payment: {other:?}"),
+                let told = run.told.into_iter().map(|told| {
+                    let Told::Payment(outcome) = told else { panic!("of another: {told:?}") };
+                    outcome
                 });
                 return Played { payment, told: told.collect(), last };
             }

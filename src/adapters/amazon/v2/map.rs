@@ -231,7 +231,7 @@ pub(super) fn charge_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// `S01-1234567-1234567-A123456` and nothing looser: ids without such a letter are used as they are.
+/// `S01-1234567-1234567-A123456` and nothing looser: ids without such a letter are used as is.
 fn is_authorization_of_mws(id: &str) -> bool {
     let shape = b"S01-1234567-1234567-A123456";
     id.len() == shape.len()

@@ -55,8 +55,8 @@ pub(super) fn is_of_one_environment(public_key_id: &str) -> bool {
 pub(super) struct BadKey;
 
 enum Signing {
-    Current(RsaKeyPair),
-    /// ring has no salt but that of the digest's length. Boxed: it is the larger by far.
+    Current(Box<RsaKeyPair>),
+    /// ring has no salt but that of the digest's length.
     Older(Box<rsa::pss::SigningKey<Sha256>>),
 }
 
@@ -73,7 +73,7 @@ impl Key {
     pub(super) fn read(public_key_id: &str, pem: &str) -> Result<Self, BadKey> {
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| BadKey)?;
         let signing = match Algorithm::of(public_key_id) {
-            Algorithm::Current => Signing::Current(current(&der)?),
+            Algorithm::Current => Signing::Current(Box::new(current(&der)?)),
             Algorithm::Older => {
                 // What ring refuses (too short, inconsistent) is not for signing either way.
                 current(&der)?;

@@ -200,7 +200,21 @@ fn on_fault(
             match effect {
                 Effect::Capture(_) => capture::on_declined(payment, tag, run, reason, now, policy),
                 Effect::Refund(_) => refund::on_declined(payment, tag, run, reason, now, policy),
-                effect => unexpected(payment, tag, format!("{} declined: {reason}", effect.name())),
+                Effect::SetDetails(_)
+                | Effect::Confirm(_)
+                | Effect::Complete(_)
+                | Effect::Authorize(_)
+                | Effect::ReadReference(_)
+                | Effect::FindAuthorization { .. }
+                | Effect::ReadAuthorization(_)
+                | Effect::ReadCapture(_)
+                | Effect::FindCapture { .. }
+                | Effect::ReadRefund(_)
+                | Effect::ReadRefunds(_)
+                | Effect::CloseAuthorization(_)
+                | Effect::CloseReference(_) => {
+                    unexpected(payment, tag, format!("{} declined: {reason}", effect.name()))
+                }
             }
         }
         Fault::Refused { code } => {

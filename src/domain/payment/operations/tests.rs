@@ -61,20 +61,18 @@ fn order(phase: Phase) -> Payment {
     payment.phase = phase;
     payment.due_at = payment.in_hand().then_some(NOW + 60_000);
     payment.latest_event = (!payment.in_hand()).then(|| "evt".to_owned());
-    match phase {
-        Phase::Authorized => {
-            payment.authorization_id = Some(AuthorizationId::new("A1").unwrap());
-            payment.due_at = Some(NOW + 86_400_000);
-        }
-        Phase::Paid => {
-            payment.authorization_id = Some(AuthorizationId::new("A1").unwrap());
-            payment.capture_id = Some(CaptureId::new("C1").unwrap());
-            payment.captured = usd(2995);
-        }
-        Phase::Declined => {
-            payment.decline = Some(Decline::invalid_payment_method("InvalidPaymentMethod"));
-        }
-        _ => {}
+    if matches!(phase, Phase::Authorized | Phase::Paid) {
+        payment.authorization_id = Some(AuthorizationId::new("A1").unwrap());
+    }
+    if phase == Phase::Authorized {
+        payment.due_at = Some(NOW + 86_400_000);
+    }
+    if phase == Phase::Paid {
+        payment.capture_id = Some(CaptureId::new("C1").unwrap());
+        payment.captured = usd(2995);
+    }
+    if phase == Phase::Declined {
+        payment.decline = Some(Decline::invalid_payment_method("InvalidPaymentMethod"));
     }
     payment
 }
@@ -157,11 +155,14 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
 
 /// Amazon shows the key under which it was asked, where the script leaves it to it.
 fn keyed(effect: &Effect, reply: Reply) -> Reply {
-    let key = match effect {
-        Effect::Capture(call) => call.key.to_string(),
-        Effect::Refund(call) => call.key.to_string(),
-        Effect::FindCapture { key, .. } => key.to_string(),
-        _ => return reply,
+    let key = if let Effect::Capture(call) = effect {
+        call.key.to_string()
+    } else if let Effect::Refund(call) = effect {
+        call.key.to_string()
+    } else if let Effect::FindCapture { key, .. } = effect {
+        key.to_string()
+    } else {
+        return reply;
     };
     match reply {
         Ok(Answer::Capture(view)) => Ok(Answer::Capture(CaptureView { key, ..view })),
