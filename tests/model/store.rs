@@ -73,7 +73,8 @@ impl Rows {
         match &commit.mandate {
             None => {}
             Some(MandateWrite::Insert(mandate)) => {
-                if self.mandates.insert(mandate.id(), mandate.clone()).is_some() {
+                let before = self.mandates.insert(mandate.id(), mandate.clone());
+                if before.is_some() {
                     return Err(StoreError::Conflict);
                 }
             }
