@@ -11,7 +11,7 @@ mod desk;
 mod entity;
 mod error;
 mod lookout_wire;
-mod mandate_rows;
+mod mandate_wire;
 mod mandates;
 mod merchants;
 mod message_rows;

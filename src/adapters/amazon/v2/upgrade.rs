@@ -13,7 +13,6 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::{PrivateKey, PublicKey};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use sha2::Sha256;
 
 use super::V2Gateway;
@@ -27,12 +26,6 @@ use crate::ports::gateway::{Account, KeyExchange};
 const PATH: &str = "/live/v2/publicKeyId";
 
 const BITS: usize = 2048;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Given {
-    public_key_id: String,
-}
 
 #[async_trait]
 impl KeyExchange for V2Gateway {
@@ -54,7 +47,7 @@ impl KeyExchange for V2Gateway {
         if !(200..300).contains(&received.status) {
             return Err(faults::of_answer(&received, now_ms));
         }
-        match wire::parse::<Given>(&received.body) {
+        match wire::parse::<wire::GivenKey>(&received.body) {
             Ok(given) if !given.public_key_id.trim().is_empty() => {
                 Ok(given.public_key_id.trim().to_owned())
             }

@@ -247,6 +247,14 @@ pub(super) struct Told {
     pub(super) reason_code: Option<String>,
 }
 
+/// What the Key Upgrade answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GivenKey {
+    /// The id under which Amazon knows the key.
+    pub(super) public_key_id: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
