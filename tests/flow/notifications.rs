@@ -66,7 +66,12 @@ async fn forged_and_repeated_ones_change_nothing(here: Combination) {
     let reference = app.reference(Value::Null).await;
     app.submit("order.import", &order("o-1", &reference)).await.expect(202);
     assert_eq!(app.done("o-1").await["status"], "paid");
-    let before = app.feed().await;
+    // What is published is in the feed a moment later.
+    let before = eventually("the feed with it", async || {
+        let feed = app.feed().await;
+        (!feed.is_empty()).then_some(feed)
+    })
+    .await;
 
     let pem = "SimpleNotificationService-0123456789abcdef0123456789abcdef.pem";
     let trusted = format!("{}/{pem}", app.sim.url());
