@@ -50,7 +50,7 @@ pub enum Next {
     /// Commit (a new intent) and come back with [`start`].
     Checkpoint,
     /// Take its part of what an agreement may be charged this month, and come back with [`start`];
-    /// where it does not fit, with [`over_the_month`].
+    /// where it does not fit, with [`super::lookup::over_the_month`].
     Meter,
     /// Commit that the permission is this payment's, unless another payment has it, and come back
     /// with [`start`].

@@ -1,5 +1,5 @@
 //! RSA-PSS over the canonical request: what is signed is what is sent. Made anew for every attempt,
-//! because Amazon refuses old timestamps. Only this module makes a [`Signature`].
+//! because Amazon refuses old timestamps. Only this module makes a signature.
 
 use std::fmt::Write;
 
