@@ -8,6 +8,7 @@ mod profile;
 mod regions;
 mod router;
 pub mod sns;
+mod timestamp;
 pub mod v2;
 
 pub use http::SetupError;

@@ -10,6 +10,19 @@ use crate::domain::merchant::Region;
 const MWS_LIVE: &str = "/OffAmazonPayments/2013-01-01";
 const MWS_SANDBOX: &str = "/OffAmazonPayments_Sandbox/2013-01-01";
 
+/// An id of the right region and environment that nothing can have, because Amazon may answer
+/// others with 500.
+pub(super) const fn impossible_reference(region: Region, sandbox: bool) -> &'static str {
+    match (region, sandbox) {
+        (Region::Na, true) => "S01-0000000-0000000",
+        (Region::Na, false) => "P01-0000000-0000000",
+        (Region::Eu | Region::Uk, true) => "S02-0000000-0000000",
+        (Region::Eu | Region::Uk, false) => "P02-0000000-0000000",
+        (Region::Jp, true) => "S03-0000000-0000000",
+        (Region::Jp, false) => "P03-0000000-0000000",
+    }
+}
+
 /// Where the calls of one region and environment go.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {

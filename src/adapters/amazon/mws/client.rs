@@ -1,12 +1,10 @@
 //! One signed exchange with MWS: sign, send, read to the end, say what it came to. Never repeats a
 //! call, and judges no answer.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use reqwest::header::{CONTENT_TYPE, HOST, HeaderValue};
 use reqwest::{Method, Request};
-use time::OffsetDateTime;
 use tracing::Instrument;
 use tracing::field::{Empty, display};
 
@@ -16,6 +14,7 @@ use super::sign::{Keys, SignedRequest, sign};
 use super::wire::{Broken, Document, Element};
 use crate::adapters::amazon::http::{Http, Received};
 use crate::adapters::amazon::regions::{Endpoint, Endpoints};
+use crate::adapters::amazon::timestamp::timestamp;
 use crate::domain::gateway::Fault;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Account;
@@ -143,35 +142,4 @@ fn read_answer<T>(
         return (unexpected("another document"), request_id);
     }
     (read(root).or_else(unexpected), request_id)
-}
-
-/// `2026-11-23T08:00:00Z`, as Amazon's own SDKs write it.
-fn timestamp(now_ms: i64) -> String {
-    let at = OffsetDateTime::from_unix_timestamp(now_ms.div_euclid(1000))
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (date, month) = (at.date(), u8::from(at.month()));
-    let mut text = String::with_capacity(20);
-    let written = write!(
-        text,
-        "{:04}-{month:02}-{:02}T{:02}:{:02}:{:02}Z",
-        date.year(),
-        date.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    );
-    debug_assert!(written.is_ok(), "a string takes whatever is written");
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timestamps_are_whole_seconds_of_utc() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(1_795_420_799_999), "2026-11-23T07:59:59Z");
-        assert_eq!(timestamp(1_709_210_096_000), "2024-02-29T12:34:56Z");
-    }
 }

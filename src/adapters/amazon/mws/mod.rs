@@ -20,10 +20,9 @@ use self::client::{Client, Outcome};
 use self::map::Call;
 use super::http::{Http, SetupError};
 use super::profile::{self, Profile};
-use super::regions::Endpoints;
+use super::regions::{Endpoints, impossible_reference};
 use crate::domain::gateway::{Answer, Effect, Fault};
 use crate::domain::ids::ReferenceId;
-use crate::domain::merchant::Region;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Account, BuyerDetails, BuyerError, Exchange, Gateway};
 
@@ -133,7 +132,7 @@ impl Gateway for MwsGateway {
     /// Asks for a reference that cannot exist: Amazon knows it does not exist only after it has
     /// accepted key, signature, token and seller.
     async fn probe(&self, account: &Account) -> Result<(), Fault> {
-        let id = impossible(account.merchant.region, account.merchant.sandbox);
+        let id = impossible_reference(account.merchant.region, account.merchant.sandbox);
         let Ok(id) = ReferenceId::new(id) else {
             unreachable!("letters, digits and hyphens make an id")
         };
@@ -154,18 +153,6 @@ fn closed_already(fault: Fault) -> Result<Answer, Fault> {
             Ok(Answer::Done)
         }
         fault => Err(fault),
-    }
-}
-
-/// An id of the right region and environment, because Amazon may answer others with 500.
-const fn impossible(region: Region, sandbox: bool) -> &'static str {
-    match (region, sandbox) {
-        (Region::Na, true) => "S01-0000000-0000000",
-        (Region::Na, false) => "P01-0000000-0000000",
-        (Region::Eu | Region::Uk, true) => "S02-0000000-0000000",
-        (Region::Eu | Region::Uk, false) => "P02-0000000-0000000",
-        (Region::Jp, true) => "S03-0000000-0000000",
-        (Region::Jp, false) => "P03-0000000-0000000",
     }
 }
 

@@ -2,7 +2,6 @@
 //! a call, and judges no answer.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -10,7 +9,6 @@ use reqwest::{Method, Request};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
 use tracing::Instrument;
 use tracing::field::{Empty, display};
 
@@ -20,6 +18,7 @@ use super::sign::{self, Key, MEDIA, Unsigned};
 use super::wire::{self, Broken};
 use crate::adapters::amazon::http::{Http, Received};
 use crate::adapters::amazon::regions::{Endpoint, Endpoints};
+use crate::adapters::amazon::timestamp;
 use crate::domain::gateway::Fault;
 use crate::domain::merchant::Region;
 use crate::ports::clock::Clock;
@@ -205,26 +204,7 @@ const fn region(region: Region) -> &'static str {
 
 /// `20261123T080000Z`, as most of Amazon's own SDKs write it.
 fn timestamp(now_ms: i64) -> String {
-    iso_timestamp(now_ms).replace(['-', ':'], "")
-}
-
-/// `2026-11-23T08:00:00Z`, as MWS has it.
-pub(super) fn iso_timestamp(now_ms: i64) -> String {
-    let at = OffsetDateTime::from_unix_timestamp(now_ms.div_euclid(1000))
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (date, month) = (at.date(), u8::from(at.month()));
-    let mut text = String::with_capacity(20);
-    let written = write!(
-        text,
-        "{:04}-{month:02}-{:02}T{:02}:{:02}:{:02}Z",
-        date.year(),
-        date.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    );
-    debug_assert!(written.is_ok(), "a string takes whatever is written");
-    text
+    timestamp::timestamp(now_ms).replace(['-', ':'], "")
 }
 
 #[cfg(test)]

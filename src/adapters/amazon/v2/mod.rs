@@ -20,10 +20,9 @@ use secrecy::SecretString;
 use self::client::{Client, KeyRing, Outcome};
 use self::map::{Call, Kind};
 use super::http::{Http, SetupError};
-use super::regions::Endpoints;
+use super::regions::{Endpoints, impossible_reference};
 use crate::domain::gateway::{Answer, Effect, Fault, ReferenceState};
 use crate::domain::ids::ReferenceId;
-use crate::domain::merchant::Region;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::{Account, BuyerDetails, BuyerError, Exchange, Gateway};
 
@@ -152,7 +151,7 @@ impl Gateway for V2Gateway {
     /// Asks for a permission that cannot exist: Amazon knows it does not exist only after it has
     /// accepted key and signature.
     async fn probe(&self, account: &Account) -> Result<(), Fault> {
-        let id = impossible(account.merchant.region, account.merchant.sandbox);
+        let id = impossible_reference(account.merchant.region, account.merchant.sandbox);
         let Ok(id) = ReferenceId::new(id) else {
             unreachable!("letters, digits and hyphens make an id")
         };
@@ -169,18 +168,6 @@ fn closed_already(fault: Fault) -> Result<Answer, Fault> {
     match fault {
         Fault::Refused { code } if code == "InvalidChargePermissionStatus" => Ok(Answer::Done),
         fault => Err(fault),
-    }
-}
-
-/// An id of the right region and environment.
-const fn impossible(region: Region, sandbox: bool) -> &'static str {
-    match (region, sandbox) {
-        (Region::Na, true) => "S01-0000000-0000000",
-        (Region::Na, false) => "P01-0000000-0000000",
-        (Region::Eu | Region::Uk, true) => "S02-0000000-0000000",
-        (Region::Eu | Region::Uk, false) => "P02-0000000-0000000",
-        (Region::Jp, true) => "S03-0000000-0000000",
-        (Region::Jp, false) => "P03-0000000-0000000",
     }
 }
 

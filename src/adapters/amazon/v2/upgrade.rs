@@ -17,8 +17,9 @@ use sha2::Sha256;
 
 use super::V2Gateway;
 use super::sign::{MEDIA, query};
-use super::{client, faults, wire};
+use super::{faults, wire};
 use crate::adapters::amazon::regions::Endpoint;
+use crate::adapters::amazon::timestamp::timestamp;
 use crate::domain::gateway::Fault;
 use crate::ports::gateway::{Account, KeyExchange};
 
@@ -42,7 +43,7 @@ impl KeyExchange for V2Gateway {
         let merchant = &account.merchant;
         let endpoint = self.client.endpoints.at(merchant.region, false);
         let now_ms = self.client.clock.now_ms();
-        let request = request(account, endpoint, private_key, &client::iso_timestamp(now_ms))?;
+        let request = request(account, endpoint, private_key, &timestamp(now_ms))?;
         let received = self.client.http.send(request).await?;
         if !(200..300).contains(&received.status) {
             return Err(faults::of_answer(&received, now_ms));
