@@ -2,7 +2,7 @@
 //! is taken before the money call, and many payments share it.
 
 use super::admission::{Admission, Known, admit};
-use super::decide::{Next, Run, Wait, start};
+use super::decide::{Next, Run, Wait, decide, start};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
 use super::tests::{
@@ -14,6 +14,7 @@ use crate::domain::gateway::{
     Answer, AuthorizationState as A, Fault, Month, ReferenceState as R, ReferenceView, Reply,
 };
 use crate::domain::ids::{ChargeId, MerchantAccountId, OrderId, ReferenceId};
+use crate::domain::policy::Policy;
 
 fn agreed() -> Sale {
     Sale { reference: Some(ReferenceId::new("C01-0000001-0000001").unwrap()), ..sale() }
@@ -188,4 +189,23 @@ fn a_newer_charge_is_refused_while_the_older_is_charged_by_itself_or_was() {
     assert!(conflict(admit(&charge(), "f", &known(rival.clone()))));
     rival.phase = Phase::Paid;
     assert!(conflict(admit(&charge(), "f", &known(rival))));
+}
+
+#[test]
+fn what_is_authorized_anew_takes_its_part_of_the_month_anew() {
+    // The epoch before gives its part back, so another charge may have taken it meanwhile.
+    let failed = authorization(A::Declined, "ProcessingFailure", &[]);
+    let played = play(begun(charge()), &[("authorize", failed)]);
+    assert_eq!((played.payment.phase, played.payment.epoch), (Phase::Metering, 2));
+    assert!(!played.payment.may_move_money(), "no run may charge it before that commit");
+    ends(&play(played.payment, &[("authorize", paid())]), Phase::Paid, &[Outcome::Paid]);
+
+    let mut payment = begun(charge());
+    let mut run = Run::default();
+    payment.phase = Phase::Authorizing;
+    let Next::Call(effect) = start(&mut payment, &mut run, NOW) else { panic!("no call") };
+    let slow = authorization(A::Declined, "TransactionTimedOut", &[]);
+    let next = decide(&mut payment, &mut run, &effect, slow, NOW, &Policy::default());
+    assert_eq!((next, payment.phase, payment.epoch), (Next::Meter, Phase::Metering, 2));
+    assert!(!payment.synchronous);
 }

@@ -3,6 +3,7 @@
 
 use super::calls::{authorization_key, capture, close_authorization, read_capture};
 use super::decide::{Next, Run, Wait, decline, unexpected};
+use super::lookup::meter;
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::session;
 use super::state::Payment;
@@ -158,7 +159,9 @@ fn on_declined(
             run.rule = "processing_failure_again";
             payment.processing_failures += 1;
             payment.begin_epoch();
-            payment.phase = Phase::Authorizing;
+            // What the last epoch took of an agreement's month is given back with it.
+            payment.phase =
+                if payment.on_agreement() { Phase::Metering } else { Phase::Authorizing };
             Next::Settle(Wait::Until(now + policy.processing_failure_wait_ms))
         }
         "ProcessingFailure" | "SoftDeclined" => {
@@ -171,6 +174,9 @@ fn on_declined(
             run.rule = "asynchronous_fallback";
             payment.begin_epoch();
             payment.synchronous = false;
+            if payment.on_agreement() {
+                return meter(payment);
+            }
             payment.phase = Phase::Authorizing;
             Next::Checkpoint
         }

@@ -42,6 +42,14 @@ pub struct Lookout {
     pub found: Vec<Found>,
 }
 
+impl Lookout {
+    /// What went back without us, as far as it was found, in minor units.
+    #[must_use]
+    pub fn sum(&self) -> i64 {
+        self.found.iter().map(|found| found.amount.minor()).sum()
+    }
+}
+
 /// Money that went back without us: a refund made in Seller Central, a chargeback, a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -194,8 +202,7 @@ fn compare(payment: &mut Payment, view: &CaptureView, listed: &[RefundView]) -> 
         payment.lookout.dispute_told = false;
     }
     payment.lookout.found.extend(new.iter().cloned());
-    let others: i64 = payment.lookout.found.iter().map(|found| found.amount.minor()).sum();
-    let known = payment.refunds_done().minor() + others;
+    let known = payment.refunds_done().minor() + payment.lookout.sum();
     let sum = view.refunded.map_or(known, |refunded| refunded.minor().max(known));
     // What was given back is never taken back.
     let sum = sum.max(payment.refunded.minor());
@@ -206,8 +213,7 @@ fn compare(payment: &mut Payment, view: &CaptureView, listed: &[RefundView]) -> 
 /// Where Amazon lists no refunds, its sum alone tells of those that are not ours.
 fn unlisted(payment: &Payment, view: &CaptureView) -> Option<Found> {
     let refunded = view.refunded?;
-    let others: i64 = payment.lookout.found.iter().map(|found| found.amount.minor()).sum();
-    let more = refunded.minor() - payment.refunds_begun().minor() - others;
+    let more = refunded.minor() - payment.refunds_begun().minor() - payment.lookout.sum();
     (more > 0).then(|| Found {
         id: None,
         amount: Money::from_minor(more, refunded.currency()),

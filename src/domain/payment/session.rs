@@ -100,6 +100,12 @@ pub(super) fn on_completion(payment: &mut Payment, run: &mut Run, view: Referenc
     if view.permission.is_none() {
         return unexpected(payment, "a completed checkout without a permission".to_owned());
     }
+    let charges = matches!(view.intent, Some(Intent::Authorize | Intent::Capture));
+    if charges && view.authorizations.is_empty() {
+        // It has charged or will: a charge of our own beside it could be the second.
+        payment.exposure = Exposure::Sent;
+        return unexpected(payment, "a completed checkout that shows no charge".to_owned());
+    }
     payment.permission = view.permission;
     payment.confirmed_total = Some(payment.amount);
     // What was seen was the session: of its permission nothing is known yet.

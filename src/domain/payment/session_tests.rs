@@ -352,3 +352,33 @@ fn where_nothing_is_listed_an_absence_proves_nothing() {
         assert_eq!(played.payment.epoch, 1, "a key that may have booked is never replaced");
     }
 }
+
+#[test]
+fn a_checkout_that_should_have_charged_and_shows_no_charge_is_not_charged_beside_it() {
+    for intent in [Intent::Authorize, Intent::Capture] {
+        let script = [("read_reference", open(intent)), ("complete", completed(intent, None))];
+        let played = play(order(), &script);
+        let Next::Settle(Wait::Operator(why, _)) = played.last else { panic!("{:?}", played.last) };
+        assert_eq!(why, DeadLetterReason::UnknownOutcome);
+        assert_eq!(played.payment.exposure, Exposure::Sent);
+        // Sent back to work it looks again, and goes on with the charge once that is shown.
+        let again = play(
+            played.payment.clone(),
+            &[
+                ("complete", refused("InvalidCheckoutSessionStatus")),
+                ("read_reference", completed(intent, None)),
+            ],
+        );
+        assert!(matches!(again.last, Next::Settle(Wait::Operator(..))), "{:?}", again.last);
+        let shown = play(
+            played.payment,
+            &[
+                ("complete", refused("InvalidCheckoutSessionStatus")),
+                ("read_reference", completed(intent, Some("A1"))),
+                ("read_authorization", charged()),
+                ("read_capture", capture(CaptureState::Completed, "")),
+            ],
+        );
+        ends(&shown, Phase::Paid, &[Outcome::Paid]);
+    }
+}

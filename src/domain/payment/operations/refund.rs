@@ -85,15 +85,21 @@ pub(super) fn on_listed(
             None => on_absent(payment, tag, run),
         };
     }
-    let left = match left(payment, &view, &listed) {
-        Some(left) => left,
-        None => return unexpected(payment, tag, "a refund without an amount".to_owned()),
+    let Some(left) = left(payment, &view, &listed) else {
+        return unexpected(payment, tag, "a refund without an amount".to_owned());
     };
     payment.refunded = view.refunded.map_or(payment.refunded, |refunded| {
         if refunded.minor() > payment.refunded.minor() { refunded } else { payment.refunded }
     });
-    let fixed = standing::wanted(payment, operation.wanted)
-        .and_then(|asked| within(asked, left, "is more than is left to be refunded"));
+    let asked = standing::wanted(payment, operation.wanted);
+    if let Ok(asked) = &asked
+        && left.leaves_open(*asked)
+    {
+        // One of ours is under way: its end tells what went back by other hands.
+        return transient(payment, tag, run, now, policy);
+    }
+    let fixed =
+        asked.and_then(|asked| within(asked, left.surely, "is more than is left to be refunded"));
     let amount = match fixed {
         Ok(amount) => amount,
         Err((code, errors)) => {
@@ -122,10 +128,42 @@ pub(in crate::domain::payment) fn is_ours(payment: &Payment, refund: &RefundView
     })
 }
 
+/// What is left to be refunded.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// So much at least.
+    surely: Money,
+    /// So much at most.
+    perhaps: Money,
+}
+
+impl Left {
+    /// Whether it cannot be told yet if so much is left (none: what all of it is).
+    fn leaves_open(self, asked: Option<Money>) -> bool {
+        let open = |asked: Money| {
+            asked.minor() > self.surely.minor() && asked.minor() <= self.perhaps.minor()
+        };
+        self.surely != self.perhaps && asked.is_none_or(open)
+    }
+}
+
 /// What is left by Amazon's list and our own books: the captured amount less all our refunds that
 /// began and were not declined, and those of others. None where an amount cannot be told.
-fn left(payment: &Payment, view: &CaptureView, listed: &[RefundView]) -> Option<Money> {
+fn left(payment: &Payment, view: &CaptureView, listed: &[RefundView]) -> Option<Left> {
+    let money = |taken: i64| {
+        Money::from_minor(payment.captured.minor() - taken, payment.captured.currency())
+    };
+    let sum = view.refunded.map_or(0, Money::minor);
     let mut taken = payment.refunds_begun().minor();
+    if listed.is_empty() {
+        // Amazon's sum alone tells of others, and ours that are under way may be in it or not.
+        let found = payment.lookout.sum();
+        let others = |ours: i64| (sum - ours).max(found);
+        return Some(Left {
+            surely: money(taken + others(payment.refunds_done().minor())),
+            perhaps: money(taken + others(taken)),
+        });
+    }
     for refund in listed.iter().filter(|refund| !is_ours(payment, refund)) {
         taken += match refund.state {
             RefundState::Declined => 0,
@@ -134,10 +172,8 @@ fn left(payment: &Payment, view: &CaptureView, listed: &[RefundView]) -> Option<
             }
         };
     }
-    // Where Amazon lists none, its sum is all that tells of others.
-    let known = taken.max(view.refunded.map_or(0, Money::minor));
-    let captured = payment.captured;
-    Some(Money::from_minor(captured.minor() - known, captured.currency()))
+    let left = money(taken.max(sum));
+    Some(Left { surely: left, perhaps: left })
 }
 
 /// The capture shows no refund under our key.

@@ -205,11 +205,12 @@ impl Payment {
     }
 
     /// What may still be refunded: the captured amount less every refund begun and not declined,
-    /// Amazon's own as far as they are known here.
+    /// Amazon's own as far as it is sure here that they are not ours.
     #[must_use]
     pub fn left(&self) -> Money {
-        let others = self.refunded.minor() - self.refunds_done().minor();
-        let taken = self.refunds_begun().minor() + others.max(0);
+        // What Amazon had given back may have been ours, begun and not looked at since.
+        let begun = self.refunds_begun().minor();
+        let taken = begun + (self.refunded.minor() - begun).max(self.lookout.sum());
         Money::from_minor(self.captured.minor() - taken, self.amount.currency())
     }
 

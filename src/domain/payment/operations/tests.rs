@@ -2,6 +2,7 @@
 //! answers.
 
 mod admission;
+mod unlisted;
 
 use super::decide::{decide, start};
 use super::turn::{self, Focus};
