@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # A private RabbitMQ node and a private PostgreSQL server, on free loopback ports, all in DIR.
 #
-#   services.sh start DIR [--fast] [--only amqp|postgres]
+#   services.sh start DIR [--fast] [--api] [--only amqp|postgres]
 #   services.sh stop DIR          ends both, by process id; DIR stays, for its logs
 #   services.sh kill DIR amqp     kill -9 of the broker, as a test of a crash
-#   services.sh env DIR           shell lines: AMQP_URL, DATABASE_URL, RABBITMQCTL, RABBITMQ_PID
+#   services.sh env DIR           shell lines: AMQP_URL, AMQP_API, RABBITMQCTL, RABBITMQ_PID,
+#                                 DATABASE_URL
 #   services.sh test-env DIR      shell lines for a run of the tests against them
 #   services.sh rabbitmqctl DIR ARGS…
 #
 # Several may run at once, each in its own DIR; `start` again starts what is down, on the same ports
 # and with the same data. --fast gives up PostgreSQL's durability for speed: tests only, it is wrong
-# for a benchmark. Root is not needed; as root, PostgreSQL runs as the user `postgres`.
+# for a benchmark. --api, which --fast implies, adds RabbitMQ's management API: with it a test makes
+# itself a vhost in no time. Root is not needed; as root, PostgreSQL runs as the user `postgres`.
 set -euo pipefail
 
 die() { echo "services.sh: $*" >&2; exit 1; }
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
 
 [ $# -ge 2 ] || usage
 command=$1
@@ -106,7 +108,7 @@ start_amqp() {
     [ "$tries" = 3 ] || end_amqp
     # Somebody else may have been quicker at one of the ports; data already there keeps them.
     if [ -e "$amqp/started" ]; then continue; fi
-    forget_port epmd; forget_port amqp; forget_port dist
+    forget_port epmd; forget_port amqp; forget_port dist; forget_port api
   done
   tail -n 30 "$amqp/server.out" >&2 || true
   die "RabbitMQ did not start; its logs are in $amqp"
@@ -118,8 +120,10 @@ try_amqp() {
   pid=$(read_pid "$amqp/pid")
   if [ -n "$pid" ] && is_ours "$pid" "$amqp" && answers "$RABBITMQ_NODE_PORT"; then return 0; fi
   rm -f "$amqp/pid"
+  if [ "$api" = 1 ]; then touch "$amqp/api"; fi
   : >"$amqp/rabbitmq-env.conf"
   echo '[].' >"$amqp/enabled_plugins"
+  if [ -e "$amqp/api" ]; then echo '[rabbitmq_management].' >"$amqp/enabled_plugins"; fi
   # Room for the alarms to be tried by hand, none of them on by chance on a small machine.
   cat >"$amqp/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$RABBITMQ_NODE_PORT
@@ -128,6 +132,14 @@ disk_free_limit.absolute = 50MB
 log.console.level = warning
 log.file.level = info
 CONF
+  if [ -e "$amqp/api" ]; then
+    # For the sake of vhosts alone: its statistics would cost more than the tests.
+    cat >>"$amqp/rabbitmq.conf" <<CONF
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $(port_of api)
+management_agent.disable_metrics_collector = true
+CONF
+  fi
   # The quorum queues' log is written in files of this size; the default is 512 MiB.
   echo '[{ra, [{wal_max_size_bytes, 67108864}]}].' >"$amqp/advanced.config"
 
@@ -243,10 +255,11 @@ end_postgres() {
 
 case $command in
   start)
-    fast=0 only=
+    fast=0 api=0 only=
     while [ $# -gt 0 ]; do
       case $1 in
-        --fast) fast=1 ;;
+        --fast) fast=1 api=1 ;;
+        --api) api=1 ;;
         --only) only=${2:-}; shift ;;
         *) usage ;;
       esac
@@ -270,6 +283,7 @@ case $command in
     if [ -e "$amqp/started" ]; then
       echo "export AMQP_URL='amqp://guest:guest@127.0.0.1:$(port_of amqp)/%2f'"
       echo "export RABBITMQCTL='$amqp/rabbitmqctl'"
+      if [ -e "$amqp/api" ]; then echo "export AMQP_API='127.0.0.1:$(port_of api)'"; fi
       echo "export RABBITMQ_PID='$(read_pid "$amqp/pid")'"
     fi
     if [ -e "$dir/postgres.started" ]; then
@@ -277,8 +291,9 @@ case $command in
     fi
     ;;
   test-env)
-    "$0" env "$dir" | sed -n 's/^export \(AMQP_URL\|DATABASE_URL\|RABBITMQCTL\)=/export TEST_\1=/p'
-    echo "export TEST_REQUIRE_SERVICES=1 NEXTEST_PROFILE=full"
+    "$0" env "$dir" | sed -n 's/^export \(AMQP_URL\|AMQP_API\|DATABASE_URL\)=/export TEST_\1=/p'
+    # As in .config/nextest.toml: most of these tests wait for somebody else.
+    echo "export TEST_REQUIRE_SERVICES=1 NEXTEST_PROFILE=full RUST_TEST_THREADS=4"
     ;;
   rabbitmqctl) exec "$amqp/rabbitmqctl" "$@" ;;
   *) usage ;;

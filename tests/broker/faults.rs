@@ -50,7 +50,7 @@ async fn closed_connections_come_back() {
     let mut consumer = consume(&*broker, Lane::Checkout, 10).await;
     let in_hand = next(&mut consumer).await;
     let mut mine = replies(&*broker).await;
-    amqp.ctl(&["close_all_connections", "test"]);
+    amqp.close_connections();
     ends(&mut consumer).await;
     assert!(mine.next().await.is_none());
     assert!(matches!(in_hand.settle.ack().await, Err(BrokerError::Away(_))));
@@ -70,7 +70,7 @@ async fn a_deleted_lane_is_declared_again() {
     let amqp = own_vhost();
     let broker = rabbit(amqp.url()).await;
     let mut consumer = consume(&*broker, Lane::Checkout, 10).await;
-    amqp.ctl(&["delete_queue", Lane::Checkout.queue()]);
+    amqp.delete_queue(Lane::Checkout.queue());
     ends(&mut consumer).await;
     let mut consumer = consume(&*broker, Lane::Checkout, 10).await;
     publish(&*broker, &command("order.import", "m-1")).await;
@@ -80,7 +80,7 @@ async fn a_deleted_lane_is_declared_again() {
 async fn a_deleted_tier_is_declared_again() {
     let amqp = own_vhost();
     let broker = rabbit(amqp.url()).await;
-    amqp.ctl(&["delete_queue", Tier::Seconds5.name()]);
+    amqp.delete_queue(Tier::Seconds5.name());
     let mut retried = command("refund.request", "m-1");
     retried.target = Target::Retry(Tier::Seconds5);
     publish(&*broker, &retried).await;
@@ -89,7 +89,7 @@ async fn a_deleted_tier_is_declared_again() {
 async fn another_argument_is_an_operators_matter() {
     let amqp = own_vhost();
     let broker = rabbit(amqp.url()).await;
-    amqp.ctl(&["delete_queue", Lane::Recurring.queue()]);
+    amqp.delete_queue(Lane::Recurring.queue());
     declare_classic(&amqp, Lane::Recurring.queue()).await;
     let error = broker.declare().await.unwrap_err();
     let BrokerError::Topology(text) = error else { panic!("{error:?}") };

@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{MID, merchant, merchant_id, order};
-use crate::support::{App, Combination, on_every_combination};
+use crate::support::app::{MID, merchant, merchant_by, merchant_id, order};
+use crate::support::buyer::ada;
+use crate::support::{Api, App, Combination, on_every_api, on_every_combination};
 use crate::world::{accepted, ask, assert_names, captured, news, of_order, verdict};
 
-on_every_combination!(every_region_has_its_currencies, a_quota_delays_and_loses_nothing);
+on_every_api!(every_region_has_its_currencies, a_quota_delays_and_loses_nothing);
+// A permission of v2 shows its buyer without a token, and its sandbox reads no note.
+on_every_combination!(a_token_and_a_note_are_amazons_to_read);
 
 async fn every_region_has_its_currencies(combination: Combination) {
     let app = App::start(combination).await;
@@ -18,14 +21,20 @@ async fn every_region_has_its_currencies(combination: Combination) {
         ("eu-2", "eu", false, "250.5", "SEK"),
         ("na-2", "na", false, "19.90", "USD"),
     ] {
-        let mut account = merchant(mid);
+        let mut account = merchant_by(combination.api, mid);
         account["region"] = json!(region);
         account["sandbox"] = json!(sandbox);
-        if mid == "na-2" {
-            account["mwsAuthToken"] = json!("amzn.mws.delegated");
+        match combination.api {
+            Api::Mws if mid == "na-2" => account["mwsAuthToken"] = json!("amzn.mws.delegated"),
+            Api::V2 if !sandbox => {
+                account["publicKeyId"] = json!(format!("LIVE-{}", merchant_id(mid)));
+            }
+            Api::Mws | Api::V2 => {}
         }
         app.add_mid(&account).await;
-        let reference = app.sim.order_reference(&merchant_id(mid), Value::Null).await;
+        let shown = if amount == "250.5" { "250.50" } else { amount };
+        let price = (shown, currency);
+        let reference = app.reference_from(&ada(), &account, price, Value::Null).await;
         let mut body = order("o-1", &reference);
         body["amazonBillerId"] = json!(mid);
         body["amount"] = json!(amount);
@@ -33,7 +42,6 @@ async fn every_region_has_its_currencies(combination: Combination) {
         // The same orderId through another MID is another payment.
         let paid = verdict(&app, mid, &body).await;
         assert_eq!(paid["data"]["status"], "paid", "{mid}: {paid}");
-        let shown = if amount == "250.5" { "250.50" } else { amount };
         let told = [&paid["data"]["amount"], &paid["data"]["capturedAmount"]];
         assert_eq!(told, [&json!(shown), &json!(shown)], "{mid}: {paid}");
         assert_eq!(captured(&app, &reference.id).await, [shown], "{mid}");
@@ -53,23 +61,12 @@ async fn every_region_has_its_currencies(combination: Combination) {
         let refused = ask(&app, &format!("{mid}{currency}{field}"), &body).await;
         assert_names(&refused.expect(422)["errors"], field);
     }
-    somebody_elses_token(&app).await;
-    words_go_to_amazon(&app).await;
+    without_an_order_id(&app).await;
 }
 
-/// The note is Amazon's sandbox's to read; the `orderId` may be left out on the CRM's path.
-async fn words_go_to_amazon(app: &App) {
-    let reference = app.reference(Value::Null).await;
-    let mut body = order("n-1", &reference);
-    let simulated = json!({"State": "Declined", "ReasonCode": "AmazonRejected"});
-    body["note"] = json!(json!({"SandboxSimulation": simulated}).to_string());
-    body["softDescriptor"] = json!("SIXTEEN*LETTERS!");
-    body["storeName"] = json!("Müller's Shop, 東京");
-    body["customInformation"] = json!("a+b = c/d & 50 %");
-    let declined = verdict(app, "n-1", &body).await;
-    assert_eq!(declined["data"]["decline"]["code"], "AmazonRejected", "{declined}");
-
-    let reference = app.reference(Value::Null).await;
+/// On the CRM's path it may be left out.
+async fn without_an_order_id(app: &App) {
+    let reference = app.reference_of("5.00", Value::Null).await;
     let fields = [
         ("amazonBillerId", MID),
         ("amazonOrderId", reference.id.as_str()),
@@ -80,6 +77,21 @@ async fn words_go_to_amazon(app: &App) {
     assert_eq!(answer["message"]["orderStatus"], "COMPLETE", "{answer}");
     assert_eq!(answer["message"]["orderId"], reference.id, "{answer}");
     assert_eq!(captured(app, &reference.id).await, ["5.00"]);
+}
+
+async fn a_token_and_a_note_are_amazons_to_read(combination: Combination) {
+    let app = App::start(combination).await;
+    app.add_mid(&merchant("na-2")).await;
+    somebody_elses_token(&app).await;
+    let reference = app.reference(Value::Null).await;
+    let mut body = order("n-1", &reference);
+    let simulated = json!({"State": "Declined", "ReasonCode": "AmazonRejected"});
+    body["note"] = json!(json!({"SandboxSimulation": simulated}).to_string());
+    body["softDescriptor"] = json!("SIXTEEN*LETTERS!");
+    body["storeName"] = json!("Müller's Shop, 東京");
+    body["customInformation"] = json!("a+b = c/d & 50 %");
+    let declined = verdict(&app, "n-1", &body).await;
+    assert_eq!(declined["data"]["decline"]["code"], "AmazonRejected", "{declined}");
 }
 
 /// It stops no payment; nobody is told who the buyer is.
@@ -98,12 +110,13 @@ async fn somebody_elses_token(app: &App) {
 
 async fn a_quota_delays_and_loses_nothing(combination: Combination) {
     let app = App::start(combination).await;
-    app.add_mid(&merchant("mid-2")).await;
+    let second = merchant_by(combination.api, "mid-2");
+    app.add_mid(&second).await;
     let mut orders = Vec::new();
     for number in 0..16 {
         orders.push((format!("o-{number}"), app.reference(Value::Null).await));
     }
-    let other = app.sim.order_reference(&merchant_id("mid-2"), Value::Null).await;
+    let other = app.reference_at(&second, "29.95", Value::Null).await;
     // Production's burst is ten, then one a second.
     app.sim.set(json!({"quotas": true})).await;
     for (order_id, reference) in &orders {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::app::{MID, order};
 use crate::support::http::Reply;
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_api, on_every_combination};
+use crate::support::{Api, App, Combination, eventually, on_every_api};
 use crate::world::{
     accepted, assert_decline, assert_event, assert_names, captured, moved, news, of_order, story,
     told, verdict,
@@ -18,8 +18,9 @@ on_every_api!(
     a_refund_that_amazon_declines_gives_its_amount_back,
     a_cancel_is_as_careful_as_the_payment_needs,
     the_crm_refunds_and_cancels,
+    a_cut_line_refunds_nobody_twice,
+    a_worker_that_dies_refunds_nobody_twice,
 );
-on_every_combination!(a_cut_line_refunds_nobody_twice, a_worker_that_dies_refunds_nobody_twice,);
 
 fn manual(order_id: &str, reference: &Reference) -> Value {
     let mut body = order(order_id, reference);
@@ -256,6 +257,13 @@ async fn a_cancel_is_as_careful_as_the_payment_needs(combination: Combination) {
     }
 }
 
+const fn refund_call(api: Api) -> &'static str {
+    match api {
+        Api::Mws => "Refund",
+        Api::V2 => "CreateRefund",
+    }
+}
+
 async fn a_cut_line_refunds_nobody_twice(combination: Combination) {
     let app = App::builder(combination)
         .env("AMAZON_TIMEOUT", 2)
@@ -271,7 +279,7 @@ async fn a_cut_line_refunds_nobody_twice(combination: Combination) {
         let order_id = format!("o-{trouble}");
         let shown = view(&app, &order_id).await;
         let mut fault = json!({
-            "match": {"operation": "Refund", "objectId": shown["amazonCaptureId"]},
+            "match": {"operation": refund_call(combination.api), "objectId": shown["amazonCaptureId"]},
             "fault": trouble,
             "times": 4,
         });
@@ -293,13 +301,15 @@ async fn a_worker_that_dies_refunds_nobody_twice(combination: Combination) {
     let app = App::builder(combination).env("PENDING_POLL_FIRST", 1);
     let mut app = app.processes(&["ingest,relay", "worker"]).start().await;
     let reference = paid(&app, "o-1", Value::Null).await;
-    let slow =
-        json!({"match": {"operation": "Refund"}, "fault": "delay", "delayMs": 1_500, "times": 1});
+    let operation = refund_call(combination.api);
+    let slow = json!({
+        "match": {"operation": operation}, "fault": "delay", "delayMs": 1_500, "times": 1,
+    });
     app.sim.faults(json!([slow])).await;
     begun(&app, "o-1", "refunds", "r1", &json!({"requestId": "r1", "amount": "7.00"})).await;
     eventually("a refund under way", async || {
         let calls = app.sim.calls("").await;
-        calls["calls"]["Refund"].as_u64().filter(|calls| *calls > 0)
+        calls["calls"][operation].as_u64().filter(|calls| *calls > 0)
     })
     .await;
     app.crash("worker").await;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::support::app::{MID, order};
 use crate::support::http::{Reply, Server};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_combination, on_every_queue};
+use crate::support::{App, Combination, eventually, on_every_api, on_every_queue};
 use crate::world::{accepted, assert_event, assert_names, captured, dead_letter, moved, verdict};
 
-on_every_combination!(what_is_wrong_with_a_request_is_named);
+on_every_api!(what_is_wrong_with_a_request_is_named);
 on_every_queue!(a_message_that_is_not_acceptable_stops_nobody, what_nobody_routes_is_kept);
 
 fn assert_problem(reply: &Reply, status: u16, fields: &[&str]) {

@@ -13,12 +13,12 @@ use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
 use crate::collector::Collector;
-use crate::support::app::{MID, merchant, merchant_id, order, upsell};
+use crate::support::app::{MID, order, upsell};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::support::{Api, App, Combination, eventually, on_every_api, v2};
 use crate::world::{accepted, dead_letter, news, of_order};
 
-on_every_combination!(nothing_secret_is_written_down);
+on_every_api!(nothing_secret_is_written_down);
 
 /// What is planted, beside the tokens that the simulator makes.
 const PLANTED: [(&str, &str); 13] = [
@@ -79,14 +79,17 @@ impl Canaries {
             Connection::connect(amqp.url(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let mut seen = 0;
-        for name in amqp.ctl(&["list_queues", "name"]).lines().map(str::trim) {
+        for name in &amqp.queues() {
             let ours = ["lane.", "retry."].iter().any(|start| name.starts_with(start));
             // One consumer at a time has the suspect lane: nobody else may look, and it is empty.
             if !ours || name.starts_with("lane.suspect.") && !name.ends_with(".dlq") {
                 continue;
             }
             loop {
-                let got = channel.basic_get(name.into(), BasicGetOptions::default()).await.unwrap();
+                let got = channel
+                    .basic_get(name.as_str().into(), BasicGetOptions::default())
+                    .await
+                    .unwrap();
                 let Some(message) = got else { break };
                 self.look(name, &message.data);
                 self.look(name, format!("{:?}", message.properties).as_bytes());
@@ -137,13 +140,7 @@ async fn planted(app: &App, plan: Value) -> Reference {
             "phone": "555-0199-canary",
         },
     });
-    let mut body = json!({"merchantId": merchant_id(MID), "buyer": buyer});
-    if !plan.is_null() {
-        body["plan"] = plan;
-    }
-    let made = app.sim.play("/order-references", &body).await;
-    let text = |name: &str| made[name].as_str().unwrap().to_owned();
-    Reference { id: text("amazonOrderReferenceId"), token: text("accessToken") }
+    app.reference_from(&buyer, &app.mid, ("29.95", "USD"), plan).await
 }
 
 fn command(order_id: &str, reference: &Reference) -> Value {
@@ -155,10 +152,11 @@ fn command(order_id: &str, reference: &Reference) -> Value {
 }
 
 async fn start(combination: Combination, collector: &Collector) -> App {
-    let mut mid = merchant(MID);
-    mid["secretKey"] = json!("canary-secret-key-0123456789");
-    mid["mwsAuthToken"] = json!("amzn.mws.canary-auth-token");
-    mid["clientSecret"] = json!("canary-client-secret-0123456789");
+    let mut mid = json!({"clientSecret": "canary-client-secret-0123456789"});
+    if combination.api == Api::Mws {
+        mid["secretKey"] = json!("canary-secret-key-0123456789");
+        mid["mwsAuthToken"] = json!("amzn.mws.canary-auth-token");
+    }
     App::builder(combination)
         .mid(mid)
         .processes(&["ingest,relay", "worker"])
@@ -180,6 +178,9 @@ async fn nothing_secret_is_written_down(combination: Combination) {
         canaries.0.push((what.to_owned(), secret.clone()));
     }
     canaries.0.push(("master key".to_owned(), STANDARD.encode([7; 32])));
+    // Of a private key, any line will do.
+    let line = v2::PRIVATE_KEY.lines().nth(1).unwrap();
+    canaries.0.push(("private key".to_owned(), line.to_owned()));
     let mut references = Vec::new();
     for plan in [Value::Null, json!(["InvalidPaymentMethod"]), Value::Null, Value::Null] {
         let reference = planted(&app, plan).await;
@@ -222,8 +223,12 @@ async fn nothing_secret_is_written_down(combination: Combination) {
 
 /// Paid, declined, in the dead letters, rejected, refused, waiting in a retry tier.
 async fn work(app: &mut App, stuck: &Reference) {
+    let operation = match app.combination.api {
+        Api::Mws => "SetOrderReferenceDetails",
+        Api::V2 => "CompleteCheckoutSession",
+    };
     let trouble = json!([{
-        "match": {"operation": "SetOrderReferenceDetails", "objectId": stuck.id},
+        "match": {"operation": operation, "objectId": stuck.id},
         "fault": "reset_before",
     }]);
     app.sim.faults(trouble).await;

@@ -3,22 +3,58 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{MID, merchant, merchant_id, order};
+use crate::support::app::{MID, merchant, merchant_by, merchant_id, order};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_combination};
+use crate::support::{Api, App, Combination, eventually, on_every_api, v2};
 use crate::world::{
-    accepted, assert_event, captured, dead_letter, moved, news, of_order, story, told, verdict,
+    accepted, assert_event, captured, chargeable, dead_letter, money_call, moved, news, of_order,
+    story, told, verdict,
 };
 
-on_every_combination!(
+on_every_api!(
     a_cut_line_charges_nobody_twice,
     a_line_cut_later_charges_nobody_twice,
     what_outlasts_the_budget_waits_for_an_operator,
     an_account_that_is_refused_or_disabled_waits,
 );
 
-const OPERATIONS: [&str; 4] =
-    ["SetOrderReferenceDetails", "ConfirmOrderReference", "Authorize", "GetOrderReferenceDetails"];
+/// What the buyer has left: with a session of v2 the money moves as its intent says, or not before
+/// its permission is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Reference,
+    PayingSession,
+    Chargeable,
+}
+
+impl Left {
+    async fn by_buyer(self, app: &App, plan: Value) -> Reference {
+        match self {
+            Self::Reference => app.reference(plan).await,
+            Self::PayingSession => app.session("AuthorizeWithCapture", "29.95", plan).await,
+            Self::Chargeable => chargeable(app, plan).await,
+        }
+    }
+}
+
+/// The calls of a sale, each named by what it is about.
+const fn calls_of_a_sale(api: Api) -> &'static [(&'static str, Left)] {
+    match api {
+        Api::Mws => &[
+            ("SetOrderReferenceDetails", Left::Reference),
+            ("ConfirmOrderReference", Left::Reference),
+            ("Authorize", Left::Chargeable),
+            ("GetOrderReferenceDetails", Left::Reference),
+        ],
+        Api::V2 => &[
+            ("GetCheckoutSession", Left::Reference),
+            ("CompleteCheckoutSession", Left::Reference),
+            ("CompleteCheckoutSession", Left::PayingSession),
+            ("CreateCharge", Left::Chargeable),
+            ("GetChargePermission", Left::Chargeable),
+        ],
+    }
+}
 
 const TROUBLES: [&str; 7] =
     ["refuse", "reset_before", "reset_after", "truncate", "delay", "500", "503"];
@@ -47,18 +83,23 @@ async fn a_cut_line_charges_nobody_twice(combination: Combination) {
     // Shorter than the delay, so that it is a call without an answer.
     let app = App::builder(combination).env("AMAZON_TIMEOUT", 2).start().await;
     let (mut faults, mut orders) = (Vec::new(), Vec::new());
-    for operation in OPERATIONS {
+    for (operation, left) in calls_of_a_sale(combination.api) {
+        let moves = *operation == money_call(combination.api) || *left == Left::PayingSession;
         for (number, trouble) in TROUBLES.iter().enumerate() {
             // Within one run, and beyond what a run tries at once.
-            let times = if operation == "Authorize" && number % 2 == 0 { 4 } else { 1 };
-            let reference = app.reference(Value::Null).await;
+            let times = if moves && number % 2 == 0 { 4 } else { 1 };
+            let reference = left.by_buyer(&app, Value::Null).await;
             faults.push(fault(&reference, operation, trouble, Some(times)));
-            orders.push((format!("{operation}-{trouble}"), reference));
+            orders.push((format!("{operation}-{left:?}-{trouble}"), reference));
         }
     }
-    // Nobody can say who the buyer is: that stops no payment.
-    let profile = json!({"match": {"api": "lwa"}, "fault": "status", "status": 500, "times": 3});
-    faults.push(profile);
+    if combination.api == Api::Mws {
+        // Nobody can say who the buyer is: that stops no payment.
+        let profile = json!({
+            "match": {"api": "lwa"}, "fault": "status", "status": 500, "times": 3,
+        });
+        faults.push(profile);
+    }
     app.sim.faults(Value::from(faults)).await;
     for (order_id, reference) in &orders {
         accepted(&app, order_id, &order(order_id, reference)).await;
@@ -97,15 +138,23 @@ async fn a_line_cut_later_charges_nobody_twice(combination: Combination) {
         .start()
         .await;
     let again = json!({"capture": ["ProcessingFailure", "approve"]});
+    let slow = json!([{"outcome": "approve", "afterSeconds": 600}]);
     let (mut faults, mut orders) = (Vec::new(), Vec::new());
-    for (operation, plan, status) in [
-        ("Capture", again.clone(), "paid"),
-        ("GetCaptureDetails", again, "paid"),
-        ("GetAuthorizationDetails", json!([{"outcome": "approve", "afterSeconds": 600}]), "paid"),
-        ("CloseAuthorization", json!({"capture": ["AmazonRejected"]}), "declined"),
-    ] {
+    let calls = match combination.api {
+        Api::Mws => {
+            vec![
+                ("Capture", again.clone(), "paid"),
+                ("GetCaptureDetails", again, "paid"),
+                ("GetAuthorizationDetails", slow, "paid"),
+                ("CloseAuthorization", json!({"capture": ["AmazonRejected"]}), "declined"),
+            ]
+        }
+        // A charge is captured with its authorization, or neither is there.
+        Api::V2 => vec![("GetCharge", slow, "paid")],
+    };
+    for (operation, plan, status) in calls {
         for trouble in TROUBLES {
-            let reference = app.reference(plan.clone()).await;
+            let reference = chargeable(&app, plan.clone()).await;
             faults.push(fault(&reference, operation, trouble, Some(1)));
             orders.push((format!("{operation}-{trouble}"), reference, status));
         }
@@ -114,7 +163,8 @@ async fn a_line_cut_later_charges_nobody_twice(combination: Combination) {
     for (order_id, reference, _) in &orders {
         accepted(&app, order_id, &order(order_id, reference)).await;
     }
-    for (order_id, ..) in orders.iter().filter(|(id, ..)| id.starts_with("GetAuth")) {
+    let slow = |id: &str| id.starts_with("GetAuth") || id.starts_with("GetCharge");
+    for (order_id, ..) in orders.iter().filter(|(id, ..)| slow(id)) {
         news(&app, &of_order(order_id), "pending", 2).await;
     }
     app.sim.advance(700).await;
@@ -148,32 +198,52 @@ async fn laid_down(app: &App, order_id: &str, reason: &str) -> Value {
     letter
 }
 
+/// What five buyers left, and the trouble that awaits each: two never get to the money call, of two
+/// its answer is never heard, of one it is in the end.
+async fn in_lasting_trouble(app: &App) -> [Reference; 5] {
+    let api = app.combination.api;
+    let mut references = Vec::new();
+    for number in 0..5 {
+        let left = if number < 2 { Left::Reference } else { Left::Chargeable };
+        references.push(left.by_buyer(app, Value::Null).await);
+    }
+    let [given_up, redriven, unknown, lost, found] = &references[..] else { unreachable!() };
+    let charge = money_call(api);
+    let mut faults = vec![
+        fault(unknown, charge, "reset_before", None),
+        fault(lost, charge, "reset_after", None),
+    ];
+    match api {
+        Api::Mws => faults.extend([
+            fault(given_up, "SetOrderReferenceDetails", "reset_before", None),
+            fault(redriven, "ConfirmOrderReference", "503", None),
+            fault(lost, "GetOrderReferenceDetails", "500", None),
+            fault(found, charge, "reset_after", None),
+        ]),
+        // No look tells of a charge whose id was never told, only the same call once more.
+        Api::V2 => faults.extend([
+            fault(given_up, "GetCheckoutSession", "reset_before", None),
+            fault(redriven, "GetCheckoutSession", "503", None),
+            fault(found, charge, "reset_after", Some(2)),
+        ]),
+    }
+    app.sim.faults(Value::from(faults)).await;
+    references.try_into().unwrap()
+}
+
 async fn what_outlasts_the_budget_waits_for_an_operator(combination: Combination) {
     let app = App::builder(combination)
         .env("RETRY_BUDGET_CHECKOUT", 3)
         .env("AMAZON_TIMEOUT", 2)
         .start()
         .await;
-    let mut references = Vec::new();
-    for _ in 0..5 {
-        references.push(app.reference(Value::Null).await);
-    }
-    let [given_up, redriven, unknown, lost, found] = &references[..] else { unreachable!() };
-    app.sim
-        .faults(json!([
-            fault(given_up, "SetOrderReferenceDetails", "reset_before", None),
-            fault(redriven, "ConfirmOrderReference", "503", None),
-            fault(unknown, "Authorize", "reset_before", None),
-            fault(lost, "Authorize", "reset_after", None),
-            fault(lost, "GetOrderReferenceDetails", "500", None),
-            fault(found, "Authorize", "reset_after", None),
-        ]))
-        .await;
+    let references = in_lasting_trouble(&app).await;
+    let [given_up, redriven, unknown, lost, found] = &references;
     for (number, reference) in references.iter().enumerate() {
         let order_id = format!("o-{number}");
         accepted(&app, &order_id, &order(&order_id, reference)).await;
     }
-    // A look at the reference shows what the answers never told.
+    // A look, or the same call again, shows what the answers never told.
     assert_eq!(app.done("o-4").await["status"], "paid");
     assert_eq!(captured(&app, &found.id).await, ["29.95"]);
 
@@ -217,24 +287,45 @@ async fn what_outlasts_the_budget_waits_for_an_operator(combination: Combination
     }
 }
 
-async fn an_account_that_is_refused_or_disabled_waits(combination: Combination) {
-    let app = App::start(combination).await;
-    // The secret is another now: the MID is tripped, others are not, and the new secret heals it.
-    app.add_mid(&merchant("mid-2")).await;
-    let reference = app.reference(Value::Null).await;
-    let seller = json!({"merchantId": merchant_id(MID), "secretKey": "rotated"});
+/// The account has other keys now: for the simulator, and for the MID that is to follow.
+async fn exchanged_keys(app: &mut App) -> Value {
+    let (seller, keys) = match app.combination.api {
+        Api::Mws => (
+            json!({"merchantId": merchant_id(MID), "secretKey": "rotated"}),
+            json!({"accessKey": merchant(MID)["accessKey"], "secretKey": "rotated"}),
+        ),
+        Api::V2 => {
+            let id = "SANDBOX-ROTATED";
+            app.mid["publicKeyId"] = json!(id);
+            (
+                json!({
+                    "merchantId": merchant_id(MID), "publicKeyId": id, "publicKey": v2::PUBLIC_KEY,
+                }),
+                json!({"publicKeyId": id, "privateKey": v2::PRIVATE_KEY}),
+            )
+        }
+    };
     app.sim.play("/sellers", &seller).await;
+    keys
+}
+
+async fn an_account_that_is_refused_or_disabled_waits(combination: Combination) {
+    let mut app = App::start(combination).await;
+    // The key is another now: the MID is tripped, others are not, and the new key heals it.
+    let second = merchant_by(combination.api, "mid-2");
+    app.add_mid(&second).await;
+    let reference = app.reference(Value::Null).await;
+    let keys = exchanged_keys(&mut app).await;
     accepted(&app, "t", &order("tripped", &reference)).await;
-    let calls = async || app.sim.calls(&merchant_id(MID)).await["refused"].as_u64().unwrap();
+    let calls = async || app.sim.calls("").await["refused"].as_u64().unwrap();
     eventually("a refused call", async || (calls().await > 0).then_some(())).await;
-    let other = app.sim.order_reference(&merchant_id("mid-2"), Value::Null).await;
+    let other = app.reference_at(&second, "29.95", Value::Null).await;
     let mut body = order("free", &other);
     body["amazonBillerId"] = json!("mid-2");
     // Nobody calls a MID unknown without a look into the store.
     assert_eq!(verdict(&app, "f", &body).await["data"]["status"], "paid");
     let view = app.api.get(&format!("/v1/orders/{MID}/tripped")).await.expect(200);
     assert_eq!(view["status"], "accepted", "{view}");
-    let keys = json!({"accessKey": merchant(MID)["accessKey"], "secretKey": "rotated"});
     app.cli_done_with(&["mid", "rotate", MID, "--file", "-"], &keys.to_string());
     app.cli_done(&["mid", "test", MID]);
     assert_eq!(app.done("tripped").await["status"], "paid");

@@ -4,14 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::support::app::order;
-use crate::support::matrix::available;
-use crate::support::services;
-use crate::support::{
-    App, Broker, Combination, Store, eventually, on_every_combination, on_every_queue,
+use crate::support::{App, Combination, eventually, on_every_api, on_every_queue};
+use crate::world::{
+    accepted, captured, chargeable, money_call, moved, news, of_order, story, told, verdict,
 };
-use crate::world::{accepted, captured, moved, news, of_order, story, told, verdict};
 
-on_every_combination!(a_killed_worker_is_found_out, who_is_told_to_leave_drains);
+on_every_api!(a_killed_worker_is_found_out, who_is_told_to_leave_drains);
 on_every_queue!(a_broker_or_a_database_may_be_away);
 
 async fn ready(app: &App, wanted: u16) {
@@ -25,9 +23,10 @@ async fn ready(app: &App, wanted: u16) {
 async fn slow_orders(app: &App, name: &str, count: usize) -> Vec<(String, String)> {
     let (mut orders, mut faults) = (Vec::new(), Vec::new());
     for number in 0..count {
-        let reference = app.reference(Value::Null).await;
+        let reference = chargeable(app, Value::Null).await;
+        let operation = money_call(app.combination.api);
         faults.push(json!({
-            "match": {"operation": "Authorize", "objectId": reference.id},
+            "match": {"operation": operation, "objectId": reference.id},
             "fault": "delay",
             "delayMs": 1_500,
             "times": 1,
@@ -44,7 +43,7 @@ async fn slow_orders(app: &App, name: &str, count: usize) -> Vec<(String, String
 async fn in_the_middle(app: &App) {
     eventually("an authorization under way", async || {
         let calls = app.sim.calls("").await;
-        calls["calls"]["Authorize"].as_u64().filter(|calls| *calls > 0)
+        calls["calls"][money_call(app.combination.api)].as_u64().filter(|calls| *calls > 0)
     })
     .await;
 }
@@ -96,7 +95,7 @@ async fn a_broker_or_a_database_may_be_away(combination: Combination) {
     let reference = app.reference(Value::Null).await;
     assert_eq!(verdict(&app, "1", &order("o-1", &reference)).await["data"]["status"], "paid");
     // The broker loses every connection, and is back at once.
-    services::close_connections(app.amqp.as_ref().unwrap());
+    app.amqp.as_ref().unwrap().close_connections();
     let reference = app.reference(Value::Null).await;
     let body = order("o-2", &reference);
     eventually("a confirmed order", async || {
@@ -109,15 +108,15 @@ async fn a_broker_or_a_database_may_be_away(combination: Combination) {
     assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
     // The virtual host is closed to us: as if the broker were away, for this program alone.
     let amqp = app.amqp.as_ref().unwrap();
-    amqp.ctl(&["clear_permissions", "guest"]);
-    services::close_connections(amqp);
+    amqp.shut();
+    amqp.close_connections();
     ready(&app, 503).await;
     assert_eq!(app.anonymous.status("/livez").await, Some(200));
     let reference = app.reference(Value::Null).await;
     let body = order("o-3", &reference);
     let refused = app.api.post_with("/v1/orders", &[("idempotency-key", "3")], &body).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
-    app.amqp.as_ref().unwrap().ctl(&["set_permissions", "guest", ".*", ".*", ".*"]);
+    app.amqp.as_ref().unwrap().open();
     ready(&app, 200).await;
     accepted(&app, "3", &body).await;
     assert_eq!(app.done("o-3").await["status"], "paid");
@@ -128,11 +127,11 @@ async fn a_broker_or_a_database_may_be_away(combination: Combination) {
 /// Starts with a broker that is away, and is ready once it is back.
 async fn starting_without(app: &mut App) {
     app.process("worker").terminate().await;
-    app.amqp.as_ref().unwrap().ctl(&["clear_permissions", "guest"]);
+    app.amqp.as_ref().unwrap().shut();
     app.process("worker").start_again();
     ready(app, 503).await;
     assert!(app.process("worker").is_running());
-    app.amqp.as_ref().unwrap().ctl(&["set_permissions", "guest", ".*", ".*", ".*"]);
+    app.amqp.as_ref().unwrap().open();
     app.ready().await;
     let reference = app.reference(Value::Null).await;
     accepted(app, "4", &order("o-4", &reference)).await;
@@ -140,21 +139,21 @@ async fn starting_without(app: &mut App) {
 }
 
 mod a_database_may_be_away {
-    use super::*;
+    crate::support::matrix::cells!(
+        Mws,
+        super::a_database_that_is_away_and_back,
+        embedded_postgres: Embedded Postgres,
+        rabbitmq_postgres: RabbitMq Postgres,
+    );
+}
 
-    #[tokio::test]
-    async fn embedded_postgres() {
-        if let Some(here) = available(Broker::Embedded, Store::Postgres) {
-            a_database_that_is_away_and_back(here).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn rabbitmq_postgres() {
-        if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
-            a_database_that_is_away_and_back(here).await;
-        }
-    }
+mod a_database_may_be_away_by_v2 {
+    crate::support::matrix::cells!(
+        V2,
+        super::a_database_that_is_away_and_back,
+        embedded_postgres: Embedded Postgres,
+        rabbitmq_postgres: RabbitMq Postgres,
+    );
 }
 
 async fn a_database_that_is_away_and_back(combination: Combination) {

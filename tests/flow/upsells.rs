@@ -1,24 +1,24 @@
 //! Upsells: on the order's reference again or on their own, before and after their order, within
 //! Amazon's allowance and above it.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::mws;
 use crate::support::app::{MID, merchant, order as support_order, upsell};
 use crate::support::sim::Reference;
 use crate::support::{
-    App, Broker, Combination, Store, eventually, on_every_api, on_every_broker,
-    on_every_combination,
+    Api, App, Broker, Combination, Store, eventually, on_every_api, on_every_broker,
 };
 use crate::world::{accepted, assert_decline, assert_names, captured, verdict};
+use crate::{mws, v2};
 
 on_every_api!(
     an_upsell_is_charged_on_the_reference_it_names,
     an_upsell_waits_for_its_order,
     an_upsell_of_a_lander_finds_its_order,
+    an_upsell_finds_a_reference_at_rest_open_or_closed,
 );
-on_every_combination!(an_upsell_finds_a_reference_at_rest_open_or_closed,);
-// A minute of waiting each: the store has no part in it.
+// A minute of waiting each: neither the store nor Amazon has a part in it.
 on_every_broker!(an_upsell_of_nothing_is_rejected);
 
 /// An order that leaves room for upsells: Amazon allows a seventh more, and no more.
@@ -179,6 +179,24 @@ async fn an_upsell_of_nothing_is_rejected(broker: Broker) {
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
 }
 
+/// By Amazon's own word.
+async fn is_closed(app: &App, reference: &Reference) -> bool {
+    match app.combination.api {
+        Api::Mws => {
+            let asked = [("AmazonOrderReferenceId", reference.id.as_str())];
+            let details = mws::call(app, "GetOrderReferenceDetails", &asked).await;
+            details.contains("<State>Closed</State>")
+        }
+        Api::V2 => {
+            let captures = app.sim.moved(&reference.id, "capture").await;
+            let permission = captures[0]["objectId"].as_str().unwrap();
+            let path = format!("chargePermissions/{permission}");
+            let shown = v2::call(app, Method::GET, &path, None, &Value::Null).await;
+            shown["statusDetails"]["state"] == "Closed"
+        }
+    }
+}
+
 async fn an_upsell_finds_a_reference_at_rest_open_or_closed(combination: Combination) {
     let app = App::builder(combination).env("REFERENCE_OPEN_FOR", 2).start().await;
     let reference = app.reference_of("200.00", Value::Null).await;
@@ -196,9 +214,7 @@ async fn an_upsell_finds_a_reference_at_rest_open_or_closed(combination: Combina
     verdict(&app, "o2", &order("o-2", &by_hand)).await;
     app.sim.play(&format!("/objects/{}/close", by_hand.id), &json!({})).await;
     eventually("the end of the reference", async || {
-        let asked = [("AmazonOrderReferenceId", by_itself.id.as_str())];
-        let details = mws::call(&app, "GetOrderReferenceDetails", &asked).await;
-        details.contains("<State>Closed</State>").then_some(())
+        is_closed(&app, &by_itself).await.then_some(())
     })
     .await;
     for order_id in ["o-1", "o-2"] {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{MID, merchant, merchant_by_v2, merchant_id, order, upsell};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, on_every_combination, v2};
+use crate::support::{Api, App, Combination, on_every_combination, v2};
 use crate::world::{
     assert_names, captured, conflict, dead_letter, moved, news, of_order, story, told, verdict,
 };
@@ -20,14 +20,19 @@ on_every_combination!(
 );
 
 async fn app(combination: Combination) -> App {
-    App::builder(combination.by_v2()).env("PENDING_POLL_FIRST", 1).start().await
+    App::builder(combination.by(Api::V2)).env("PENDING_POLL_FIRST", 1).start().await
 }
 
 /// A call of the same merchant by another integration of his.
-async fn call(app: &App, method: Method, path: &str, key: Option<&str>, body: &Value) -> Value {
-    let mid = merchant_by_v2(MID);
-    let key_id = mid["publicKeyId"].as_str().unwrap();
-    let reply = v2::call(&app.sim.server, key_id, (method, path), key, body).await;
+pub(crate) async fn call(
+    app: &App,
+    method: Method,
+    path: &str,
+    key: Option<&str>,
+    body: &Value,
+) -> Value {
+    let account = v2::Account::of(&merchant_by_v2(MID));
+    let reply = v2::call(&app.sim.server, &account, (method, path), key, body).await;
     assert!((200..300).contains(&reply.status), "{path}: {} {}", reply.status, reply.text);
     reply.json()
 }
@@ -93,7 +98,7 @@ async fn a_session_that_says_something_else_is_rejected(combination: Combination
     other["amount"] = json!("31.00");
     conflict(&app, "4", &other, "amazonOrderId").await;
     let entries = app.sim.moved(&session.id, "capture").await;
-    other["amazonOrderId"] = entries[0]["referenceId"].clone();
+    other["amazonOrderId"] = entries[0]["objectId"].clone();
     conflict(&app, "5", &other, "amazonOrderId").await;
     assert_eq!(captured(&app, &session.id).await, ["31.00"]);
     let unknown = Reference { id: "bd504926-f659-4ad7-a1a9-9a747aaf5275".to_owned(), ..session };
@@ -139,7 +144,7 @@ async fn what_is_completed_already_is_taken_as_it_is(combination: Combination) {
 }
 
 async fn a_key_that_only_fails_is_never_replaced(combination: Combination) {
-    let app = App::builder(combination.by_v2())
+    let app = App::builder(combination.by(Api::V2))
         .env("RETRY_BUDGET_CHECKOUT", 1)
         .env("PROCESSING_FAILURE_WAIT", 1)
         .start()

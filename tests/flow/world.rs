@@ -11,9 +11,26 @@ use serde_json::{Value, json};
 
 use crate::support::app::MID;
 use crate::support::http::Reply;
-use crate::support::{App, eventually};
+use crate::support::sim::Reference;
+use crate::support::{Api, App, eventually};
 
 const PREFER: (&str, &str) = ("prefer", "wait=30");
+
+/// The call that moves the money of what a buyer left, where no session is completed with it.
+pub(crate) const fn money_call(api: Api) -> &'static str {
+    match api {
+        Api::Mws => "Authorize",
+        Api::V2 => "CreateCharge",
+    }
+}
+
+/// What that call names: of a session it would be a permission that nobody knows yet.
+pub(crate) async fn chargeable(app: &App, plan: Value) -> Reference {
+    match app.combination.api {
+        Api::Mws => app.reference(plan).await,
+        Api::V2 => app.permission(plan).await,
+    }
+}
 
 /// Sends an order or an upsell and waits for its verdict; the whole answer, whatever it is.
 pub(crate) async fn ask(app: &App, key: &str, body: &Value) -> Reply {

@@ -29,8 +29,8 @@ mod each_test_has_a_vhost_of_its_own {
         let mut replies = queues.replies().await;
         queues.publish("", &replies.queue, b"{\"a\":1}", BasicProperties::default()).await;
         assert_eq!(replies.event().await["a"], 1);
-        assert!(one.ctl(&["list_queues", "name"]).contains(&replies.queue));
-        assert!(!other.ctl(&["list_queues", "name"]).contains(&replies.queue));
+        assert!(one.queues().contains(&replies.queue));
+        assert!(!other.queues().contains(&replies.queue));
     }
 }
 

@@ -104,12 +104,13 @@ impl AppBuilder {
             sim,
             env,
             combination: self.combination,
+            mid: self.mid,
             amqp,
             postgres,
             folder,
         };
         app.cli_done(&["migrate", "up"]);
-        app.add_mid(&self.mid).await;
+        app.add_mid(&app.mid).await;
         app.client = app.add_client(&[]);
         app.api = app.anonymous.with_bearer(&app.client.api_key);
         app.start_roles(&self.processes, &ingest);
@@ -131,6 +132,8 @@ pub(crate) struct App {
     pub(crate) sim: Simulator,
     pub(crate) env: Env,
     pub(crate) combination: Combination,
+    /// The first MID, as it was added.
+    pub(crate) mid: Value,
     pub(crate) amqp: Option<AmqpEnv>,
     pub(crate) postgres: Option<PostgresEnv>,
     folder: TempDir,
@@ -142,10 +145,7 @@ impl App {
             combination,
             processes: vec!["ingest,worker,relay".to_owned()],
             env: Vec::new(),
-            mid: match combination.api {
-                Api::Mws => merchant(MID),
-                Api::V2 => merchant_by_v2(MID),
-            },
+            mid: merchant_by(combination.api, MID),
         }
     }
 
@@ -288,60 +288,6 @@ impl App {
 
     // --- orders ---
 
-    /// What the buyer leaves for an order of 29.95 at the first MID's seller: a Draft reference
-    /// ([`Simulator::order_reference`]), or a checkout session that he approved.
-    pub(crate) async fn reference(&self, plan: Value) -> Reference {
-        self.reference_of("29.95", plan).await
-    }
-
-    /// The same for an order of this amount.
-    pub(crate) async fn reference_of(&self, amount: &str, plan: Value) -> Reference {
-        match self.combination.api {
-            Api::Mws => self.sim.order_reference(&merchant_id(MID), plan).await,
-            Api::V2 => self.session("Confirm", amount, plan).await,
-        }
-    }
-
-    /// An approved checkout session of the first MID, with this intent and amount.
-    pub(crate) async fn session(&self, intent: &str, amount: &str, plan: Value) -> Reference {
-        self.session_of(MID, (intent, amount), plan).await
-    }
-
-    /// A permission for many charges, as a lander leaves it that completed its session itself.
-    pub(crate) async fn standing_permission(&self, plan: Value) -> Reference {
-        let price = json!({ "amount": "29.95", "currencyCode": "USD" });
-        let asked = json!({
-            "storeId": store_id(MID),
-            "chargePermissionType": "Recurring",
-            "recurringMetadata": { "frequency": { "unit": "Variable", "value": "0" } },
-            "paymentDetails": { "paymentIntent": "Confirm", "chargeAmount": price },
-        });
-        let key_id = public_key_id(MID);
-        let session = self.sim.checkout_session(&key_id, &asked, plan).await;
-        let complete = format!("checkoutSessions/{}/complete", session.id);
-        let call = (reqwest::Method::POST, complete.as_str());
-        let body = json!({ "chargeAmount": price });
-        let done = v2::call(&self.sim.server, &key_id, call, None, &body).await.expect(200);
-        let id = done["chargePermissionId"].as_str().unwrap().to_owned();
-        Reference { id, token: session.token }
-    }
-
-    /// The same of another MID.
-    pub(crate) async fn session_of(
-        &self,
-        mid: &str,
-        (intent, amount): (&str, &str),
-        plan: Value,
-    ) -> Reference {
-        let details = json!({
-            "paymentIntent": intent,
-            "chargeAmount": { "amount": amount, "currencyCode": "USD" },
-            "allowOvercharge": true,
-        });
-        let asked = json!({ "storeId": store_id(mid), "paymentDetails": details });
-        self.sim.checkout_session(&public_key_id(mid), &asked, plan).await
-    }
-
     /// A CRM call as a lander makes it: a form with the client's login.
     pub(crate) async fn crm(&self, path: &str, fields: &[(&str, &str)]) -> Value {
         let login =
@@ -420,6 +366,14 @@ pub(crate) fn merchant(mid: &str) -> Value {
         "clientId": format!("amzn1.application-oa2-client.{seller}"),
         "clientSecret": format!("client-secret-of-{seller}"),
     })
+}
+
+/// A MID that speaks this API.
+pub(crate) fn merchant_by(api: Api, mid: &str) -> Value {
+    match api {
+        Api::Mws => merchant(mid),
+        Api::V2 => merchant_by_v2(mid),
+    }
 }
 
 /// The same seller's MID by API v2; it has no keys of MWS.

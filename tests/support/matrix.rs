@@ -1,5 +1,5 @@
-//! The matrix {embedded, RabbitMQ} × {SQLite, PostgreSQL}: one test function becomes one test for
-//! each combination. The names end in what .config/nextest.toml leaves out where no services run;
+//! The matrix {embedded, RabbitMQ} × {SQLite, PostgreSQL}, by either of Amazon's APIs: one test
+//! function becomes one test for each cell. The names end in what .config/nextest.toml leaves out where no services run;
 //! keep both alike.
 
 use super::services;
@@ -39,8 +39,8 @@ impl Combination {
         Self { broker, store, api: Api::Mws }
     }
 
-    pub(crate) const fn by_v2(self) -> Self {
-        Self { api: Api::V2, ..self }
+    pub(crate) const fn by(self, api: Api) -> Self {
+        Self { api, ..self }
     }
 }
 
@@ -58,73 +58,89 @@ pub(crate) fn available(broker: Broker, store: Store) -> Option<Combination> {
     Some(Combination::of(broker, store))
 }
 
+/// The test `cell` of a function by one API, for each cell: `cells!(Mws, path::to::function, …)`.
+macro_rules! cells {
+    ($api:ident, $function:path, $($cell:ident: $broker:ident $store:ident),+ $(,)?) => {$(
+        #[tokio::test]
+        async fn $cell() {
+            use $crate::support::matrix::{Api, Broker, Store, available};
+            if let Some(here) = available(Broker::$broker, Store::$store) {
+                Box::pin($function(here.by(Api::$api))).await;
+            }
+        }
+    )+};
+}
+pub(crate) use cells;
+
+/// … in each of the four.
+macro_rules! all_cells {
+    ($api:ident, $function:path) => {
+        $crate::support::matrix::cells!(
+            $api,
+            $function,
+            embedded_sqlite: Embedded Sqlite,
+            embedded_postgres: Embedded Postgres,
+            rabbitmq_sqlite: RabbitMq Sqlite,
+            rabbitmq_postgres: RabbitMq Postgres,
+        );
+    };
+}
+pub(crate) use all_cells;
+
+/// … where there is RabbitMQ.
+macro_rules! queue_cells {
+    ($api:ident, $function:path) => {
+        $crate::support::matrix::cells!(
+            $api,
+            $function,
+            rabbitmq_sqlite: RabbitMq Sqlite,
+            rabbitmq_postgres: RabbitMq Postgres,
+        );
+    };
+}
+pub(crate) use queue_cells;
+
 /// `on_every_combination!(name, …)`: for each `async fn name(combination: Combination)` of this
-/// module the tests `name::{embedded_sqlite, embedded_postgres, rabbitmq_sqlite,
-/// rabbitmq_postgres}`.
+/// module, which is about one API alone, the tests `name::{embedded_sqlite, embedded_postgres,
+/// rabbitmq_sqlite, rabbitmq_postgres}`.
 macro_rules! on_every_combination {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
-            use $crate::support::matrix::{Broker, Store, available};
-
-            #[tokio::test]
-            async fn embedded_sqlite() {
-                if let Some(here) = available(Broker::Embedded, Store::Sqlite) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
-
-            #[tokio::test]
-            async fn embedded_postgres() {
-                if let Some(here) = available(Broker::Embedded, Store::Postgres) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
-
-            #[tokio::test]
-            async fn rabbitmq_sqlite() {
-                if let Some(here) = available(Broker::RabbitMq, Store::Sqlite) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
-
-            #[tokio::test]
-            async fn rabbitmq_postgres() {
-                if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
+            $crate::support::matrix::all_cells!(Mws, super::$name);
         }
     )+};
 }
 pub(crate) use on_every_combination;
 
 /// `on_every_api!(name, …)`: the tests of `on_every_combination!`, which speak MWS, and beside them
-/// `by_v2::name::{embedded_sqlite, rabbitmq_postgres}` of the same functions.
+/// `by_v2::name::…` of the same functions.
 macro_rules! on_every_api {
     ($($name:ident),+ $(,)?) => {
         $crate::support::on_every_combination!($($name),+);
         mod by_v2 {
             $(mod $name {
-                use $crate::support::matrix::{Broker, Store, available};
-
-                #[tokio::test]
-                async fn embedded_sqlite() {
-                    if let Some(here) = available(Broker::Embedded, Store::Sqlite) {
-                        Box::pin(super::super::$name(here.by_v2())).await;
-                    }
-                }
-
-                #[tokio::test]
-                async fn rabbitmq_postgres() {
-                    if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
-                        Box::pin(super::super::$name(here.by_v2())).await;
-                    }
-                }
+                $crate::support::matrix::all_cells!(V2, super::super::$name);
             })+
         }
     };
 }
 pub(crate) use on_every_api;
+
+/// `on_every_queue!(name, …)`: for each `async fn name(combination: Combination)`, which speaks to
+/// RabbitMQ itself, the tests `name::{rabbitmq_sqlite, rabbitmq_postgres}`, and `queue_by_v2::…`.
+macro_rules! on_every_queue {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            $crate::support::matrix::queue_cells!(Mws, super::$name);
+        })+
+        mod queue_by_v2 {
+            $(mod $name {
+                $crate::support::matrix::queue_cells!(V2, super::super::$name);
+            })+
+        }
+    };
+}
+pub(crate) use on_every_queue;
 
 /// `on_every_broker!(name, …)`: for each `async fn name(broker: Broker)` the tests
 /// `name::{embedded, on_rabbitmq}`.
@@ -171,28 +187,3 @@ macro_rules! on_every_store {
     )+};
 }
 pub(crate) use on_every_store;
-
-/// `on_every_queue!(name, …)`: for each `async fn name(combination: Combination)`, which speaks to
-/// RabbitMQ itself, the tests `name::{rabbitmq_sqlite, rabbitmq_postgres}`.
-macro_rules! on_every_queue {
-    ($($name:ident),+ $(,)?) => {$(
-        mod $name {
-            use $crate::support::matrix::{Broker, Store, available};
-
-            #[tokio::test]
-            async fn rabbitmq_sqlite() {
-                if let Some(here) = available(Broker::RabbitMq, Store::Sqlite) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
-
-            #[tokio::test]
-            async fn rabbitmq_postgres() {
-                if let Some(here) = available(Broker::RabbitMq, Store::Postgres) {
-                    Box::pin(super::$name(here)).await;
-                }
-            }
-        }
-    )+};
-}
-pub(crate) use on_every_queue;

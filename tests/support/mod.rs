@@ -5,6 +5,7 @@
 
 pub(crate) mod amqp;
 pub(crate) mod app;
+pub(crate) mod buyer;
 pub(crate) mod http;
 pub(crate) mod matrix;
 pub(crate) mod process;

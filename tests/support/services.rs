@@ -2,15 +2,19 @@
 //! Without services there is none, and the tests that need them are left out, by name and aloud;
 //! under `./test` that is a failure. Never touches what it did not make.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
-use sea_orm::{ConnectionTrait, Database};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sea_orm::{ConnectionTrait, Database, Statement};
+use serde_json::Value;
 
 /// Set by `./test` (scripts/services.sh test-env).
 const AMQP_URL: &str = "TEST_AMQP_URL";
+const AMQP_API: &str = "TEST_AMQP_API";
 const DATABASE_URL: &str = "TEST_DATABASE_URL";
-const RABBITMQCTL: &str = "TEST_RABBITMQCTL";
 const REQUIRE: &str = "TEST_REQUIRE_SERVICES";
 
 #[expect(clippy::disallowed_methods, reason = "what the tests run against is told by ./test")]
@@ -55,20 +59,43 @@ impl AmqpEnv {
         &self.vhost
     }
 
-    /// Runs `rabbitmqctl` against the private node, on this vhost, and gives what it prints.
-    pub(crate) fn ctl(&self, args: &[&str]) -> String {
-        rabbitmqctl(&[&["-q", "-p", &self.vhost], args].concat(), "")
+    /// The names of its queues.
+    pub(crate) fn queues(&self) -> Vec<String> {
+        let path = format!("queues/{}?disable_stats=true&enable_queue_totals=true", self.vhost);
+        let queues = manage("GET", &path, "");
+        let queues = queues.as_array().expect("a list of queues");
+        queues.iter().map(|queue| queue["name"].as_str().unwrap().to_owned()).collect()
     }
-}
 
-/// The broker closes every connection to this vhost.
-pub(crate) fn close_connections(amqp: &AmqpEnv) {
-    amqp.ctl(&["close_all_connections", "a test"]);
+    pub(crate) fn delete_queue(&self, name: &str) {
+        manage("DELETE", &format!("queues/{}/{name}", self.vhost), "");
+    }
+
+    /// The broker closes every connection to it.
+    pub(crate) fn close_connections(&self) {
+        let all = manage("GET", "connections", "");
+        let all = all.as_array().expect("a list of connections");
+        for ours in all.iter().filter(|connection| connection["vhost"] == self.vhost.as_str()) {
+            let name = ours["name"].as_str().unwrap();
+            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+            manage("DELETE", &format!("connections/{name}"), "");
+        }
+    }
+
+    /// Nobody may use it, as if the broker were away: for who is connected, from the next call on.
+    pub(crate) fn shut(&self) {
+        manage("DELETE", &format!("permissions/{}/guest", self.vhost), "");
+    }
+
+    pub(crate) fn open(&self) {
+        let all = r#"{"configure": ".*", "write": ".*", "read": ".*"}"#;
+        manage("PUT", &format!("permissions/{}/guest", self.vhost), all);
+    }
 }
 
 impl Drop for AmqpEnv {
     fn drop(&mut self) {
-        rabbitmqctl(&["-q", "delete_vhost", &self.vhost], "");
+        manage("DELETE", &format!("vhosts/{}", self.vhost), "");
     }
 }
 
@@ -76,34 +103,37 @@ impl Drop for AmqpEnv {
 pub(crate) fn amqp() -> Option<AmqpEnv> {
     let server = required(AMQP_URL)?;
     let vhost = unique_name();
-    // One call where add_vhost and set_permissions would be two: each costs half a second.
-    let definitions = serde_json::json!({
-        "vhosts": [{ "name": vhost }],
-        "permissions": [
-            { "user": "guest", "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" }
-        ],
-    });
-    rabbitmqctl(&["-q", "import_definitions"], &definitions.to_string());
+    // Who makes one may do everything in it.
+    manage("PUT", &format!("vhosts/{vhost}"), "");
     let (address, _) = server.rsplit_once('/').expect("an AMQP URL ends in its vhost");
     Some(AmqpEnv { url: format!("{address}/{vhost}"), vhost })
 }
 
-fn rabbitmqctl(args: &[&str], input: &str) -> String {
-    let program = setting(RABBITMQCTL).unwrap_or_else(|| "rabbitmqctl".to_owned());
-    let mut child = Command::new(&program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr);
+/// A call of RabbitMQ's management API, where `rabbitmqctl` would start a virtual machine of a
+/// second's work. Of the standard library alone, because a drop cannot wait for a future.
+fn manage(method: &str, path: &str, body: &str) -> Value {
+    let server = setting(AMQP_API).unwrap_or_else(|| panic!("{AMQP_API} is not set"));
+    let (login, length) = (STANDARD.encode("guest:guest"), body.len());
+    let request = format!(
+        "{method} /api/{path} HTTP/1.1\r\nhost: {server}\r\nauthorization: Basic {login}\r\n\
+         connection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n\
+         {body}"
+    );
+    let answer = || -> std::io::Result<String> {
+        let mut connection = TcpStream::connect(&server)?;
+        connection.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = answer().unwrap_or_else(|error| error.to_string());
+    // A connection may be gone that was there a moment ago.
+    let gone = method == "DELETE" && answer.starts_with("HTTP/1.1 404");
+    let done = gone || answer.starts_with("HTTP/1.1 20");
     // A panic in a drop while another is on its way would hide that one.
-    assert!(output.status.success() || std::thread::panicking(), "{args:?}: {text}{error}");
-    text
+    assert!(done || std::thread::panicking(), "{method} {path}: {answer}");
+    let shown = answer.split_once("\r\n\r\n").map_or("", |(_, shown)| shown);
+    serde_json::from_str(shown).unwrap_or_default()
 }
 
 /// A database of its own; gone when dropped.
@@ -149,9 +179,25 @@ impl Drop for PostgresEnv {
 pub(crate) async fn postgres() -> Option<PostgresEnv> {
     let server = required(DATABASE_URL)?;
     let name = unique_name();
-    execute(&server, &format!("CREATE DATABASE {name}")).await;
+    create(&server, &name).await;
     let (address, _) = server.rsplit_once('/').expect("a database URL ends in its database");
     Some(PostgresEnv { url: format!("{address}/{name}"), name, server })
+}
+
+/// A copy of the template's files costs a fifth of what writing it to the log does, which is the
+/// rule since PostgreSQL 15; before that there is no choice.
+async fn create(server: &str, name: &str) {
+    let database = Database::connect(server).await.expect("PostgreSQL does not answer");
+    let version = Statement::from_string(
+        database.get_database_backend(),
+        "SELECT current_setting('server_version_num')::int AS version",
+    );
+    let version = database.query_one_raw(version).await.unwrap().expect("it has a version");
+    let version: i32 = version.try_get("", "version").unwrap();
+    let strategy = if version < 150_000 { "" } else { "STRATEGY file_copy" };
+    let statement = format!("CREATE DATABASE {name} {strategy}");
+    database.execute_unprepared(&statement).await.expect(&statement);
+    database.close().await.expect("PostgreSQL does not say good-bye");
 }
 
 async fn execute(server: &str, statement: &str) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::buyer::ada;
 use super::eventually;
 use super::http::Server;
 use super::process::{Env, Process, free_port};
@@ -58,7 +59,16 @@ impl Simulator {
 
     /// A Draft order reference of a demo buyer; `plan` as in the contract, or null.
     pub(crate) async fn order_reference(&self, merchant_id: &str, plan: Value) -> Reference {
-        let buyer = json!({ "name": "Ada Lovelace", "email": "ada@example.com" });
+        self.order_reference_from(&ada(), merchant_id, plan).await
+    }
+
+    /// The same of another buyer.
+    pub(crate) async fn order_reference_from(
+        &self,
+        buyer: &Value,
+        merchant_id: &str,
+        plan: Value,
+    ) -> Reference {
         let mut body = json!({ "merchantId": merchant_id, "buyer": buyer });
         if !plan.is_null() {
             body["plan"] = plan;
@@ -71,18 +81,18 @@ impl Simulator {
         reference
     }
 
-    /// A checkout session as a merchant's back end makes it, approved by a demo buyer.
+    /// A checkout session as a merchant's back end makes it, approved by this buyer.
     pub(crate) async fn checkout_session(
         &self,
-        key_id: &str,
+        account: &v2::Account,
+        buyer: &Value,
         asked: &Value,
         plan: Value,
     ) -> Reference {
         let key = format!("{:032x}", NEXT.fetch_add(1, Ordering::Relaxed));
         let create = (Method::POST, "checkoutSessions");
-        let made = v2::call(&self.server, key_id, create, Some(&key), asked).await.expect(201);
+        let made = v2::call(&self.server, account, create, Some(&key), asked).await.expect(201);
         let id = made["checkoutSessionId"].as_str().unwrap().to_owned();
-        let buyer = json!({ "name": "Ada Lovelace", "email": "ada@example.com" });
         let mut body = json!({ "buyer": buyer });
         if !plan.is_null() {
             body["plan"] = plan;

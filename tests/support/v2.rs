@@ -23,10 +23,28 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whose calls they are, and where.
+pub(crate) struct Account {
+    key_id: String,
+    region: &'static str,
+}
+
+impl Account {
+    /// The seller's behind a MID.
+    pub(crate) fn of(mid: &Value) -> Self {
+        let region = match mid["region"].as_str() {
+            Some("na") => "na",
+            Some("jp") => "jp",
+            _ => "eu",
+        };
+        Self { key_id: mid["publicKeyId"].as_str().expect("a MID of v2").to_owned(), region }
+    }
+}
+
 /// One signed call at `path` below `/v2`.
 pub(crate) async fn call(
     server: &Server,
-    key_id: &str,
+    account: &Account,
     (method, path): (Method, &str),
     idempotency_key: Option<&str>,
     body: &Value,
@@ -45,14 +63,15 @@ pub(crate) async fn call(
         ("x-amz-pay-host", &host),
     ];
     headers.extend(idempotency_key.map(|key| ("x-amz-pay-idempotency-key", key)));
-    headers.push(("x-amz-pay-region", "na"));
+    headers.push(("x-amz-pay-region", account.region));
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let payload = hex(&Sha256::digest(body.as_bytes()));
     let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}");
     let text = format!("{ALGORITHM}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
     let authorization = format!(
-        "{ALGORITHM} PublicKeyId={key_id}, SignedHeaders={names}, Signature={}",
+        "{ALGORITHM} PublicKeyId={}, SignedHeaders={names}, Signature={}",
+        account.key_id,
         STANDARD.encode(sign(&text))
     );
     headers.push(("authorization", &authorization));
