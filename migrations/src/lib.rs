@@ -2,12 +2,15 @@
 //! README.md says how to change it without stopping anybody; a migration that was released is
 //! never edited.
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
-};
-use sea_orm_migration::prelude::*;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+};
+use step::{Schema, Step};
+
+mod columns;
 mod m20261125_000001_payments;
 mod m20261125_000002_messages;
 mod m20261125_000003_people;
@@ -16,6 +19,25 @@ mod m20261126_000001_operations;
 mod m20261126_000002_mandates;
 mod m20261126_000003_notifications;
 mod m20261126_000004_api;
+mod step;
+
+/// In order; what was released is never edited.
+const STEPS: [&dyn Step; 8] = [
+    &m20261125_000001_payments::Migration,
+    &m20261125_000002_messages::Migration,
+    &m20261125_000003_people::Migration,
+    &m20261125_000004_workers::Migration,
+    &m20261126_000001_operations::Migration,
+    &m20261126_000002_mandates::Migration,
+    &m20261126_000003_notifications::Migration,
+    &m20261126_000004_api::Migration,
+];
+
+/// What the database remembers, under the name and in the columns of sea-orm-migration, which it
+/// was made by at first. (That crate is not used because it turns on every default of sea-orm,
+/// which brings crates for dates, decimals and schema discovery that nobody here asks.)
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS seaql_migrations \
+     (version varchar NOT NULL PRIMARY KEY, applied_at bigint NOT NULL)";
 
 /// Any number that is nobody else's: one process migrates, the others wait for it.
 const LOCK: i64 = 4_701_188_203;
@@ -37,8 +59,14 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = alone(database).await?;
     // Looked at under the lock: whoever had it before may have done it all. A database that is
     // ahead of this program is fine.
-    if status(&transaction).await?.iter().any(|migration| !migration.applied) {
-        Migrator::up(&transaction, None).await?;
+    transaction.execute_unprepared(TABLE).await?;
+    let applied = applied(&transaction).await?;
+    for step in STEPS.iter().filter(|step| !applied.iter().any(|name| name == step.name())) {
+        step.up(&Schema(&transaction)).await?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let remember = "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, $2)";
+        execute(&transaction, remember, [step.name().into(), now.into()]).await?;
     }
     transaction.commit().await
 }
@@ -49,7 +77,13 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
 /// The database is away or refuses.
 pub async fn down(database: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
     let transaction = alone(database).await?;
-    Migrator::down(&transaction, steps).await?;
+    let applied = applied(&transaction).await?;
+    let known = STEPS.iter().rev().filter(|step| applied.iter().any(|name| name == step.name()));
+    for step in known.take(steps.map_or(usize::MAX, |steps| steps as usize)) {
+        step.down(&Schema(&transaction)).await?;
+        let forget = "DELETE FROM seaql_migrations WHERE version = $1";
+        execute(&transaction, forget, [step.name().into()]).await?;
+    }
     transaction.commit().await
 }
 
@@ -57,21 +91,35 @@ pub async fn down(database: &DatabaseConnection, steps: Option<u32>) -> Result<(
 ///
 /// # Errors
 /// The database is away.
-pub async fn status<'c, C>(database: C) -> Result<Vec<Applied>, DbErr>
-where
-    C: IntoSchemaManagerConnection<'c>,
-{
-    let manager = SchemaManager::new(database);
-    let table = Migrator::migration_table_name().to_string();
-    let mut applied = Vec::new();
-    if manager.has_table(&table).await? {
-        let query = Query::select().column("version").from(table).take();
-        for row in manager.get_connection().query_all(&query).await? {
-            applied.push(row.try_get::<String>("", "version")?);
-        }
-    }
-    let known = Migrator::migrations().into_iter().map(|migration| migration.name().to_owned());
+pub async fn status(database: &DatabaseConnection) -> Result<Vec<Applied>, DbErr> {
+    let applied = applied(database).await?;
+    let known = STEPS.iter().map(|step| step.name().to_owned());
     Ok(known.map(|name| Applied { applied: applied.contains(&name), name }).collect())
+}
+
+/// The names of those that the database has.
+async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let backend = database.get_database_backend();
+    let exists = match backend {
+        DbBackend::Postgres => "SELECT 1 FROM pg_tables \
+             WHERE schemaname = current_schema() AND tablename = 'seaql_migrations'",
+        _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+    };
+    let ask = |text: &str| Statement::from_string(backend, text);
+    if database.query_one_raw(ask(exists)).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = database.query_all_raw(ask("SELECT version FROM seaql_migrations")).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+async fn execute<const N: usize>(
+    transaction: &DatabaseTransaction,
+    text: &str,
+    values: [Value; N],
+) -> Result<(), DbErr> {
+    let backend = transaction.get_database_backend();
+    transaction.execute_raw(Statement::from_sql_and_values(backend, text, values)).await.map(drop)
 }
 
 async fn alone(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
@@ -80,46 +128,9 @@ async fn alone(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
         ..TransactionOptions::default()
     };
     let transaction = database.begin_with_options(options).await?;
-    let backend = transaction.get_database_backend();
-    if backend == DbBackend::Postgres {
+    if transaction.get_database_backend() == DbBackend::Postgres {
         let lock = "SELECT pg_advisory_xact_lock($1)";
-        transaction
-            .execute_raw(Statement::from_sql_and_values(backend, lock, [LOCK.into()]))
-            .await?;
+        execute(&transaction, lock, [LOCK.into()]).await?;
     }
     Ok(transaction)
-}
-
-struct Migrator;
-
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261125_000001_payments::Migration),
-            Box::new(m20261125_000002_messages::Migration),
-            Box::new(m20261125_000003_people::Migration),
-            Box::new(m20261125_000004_workers::Migration),
-            Box::new(m20261126_000001_operations::Migration),
-            Box::new(m20261126_000002_mandates::Migration),
-            Box::new(m20261126_000003_notifications::Migration),
-            Box::new(m20261126_000004_api::Migration),
-        ]
-    }
-}
-
-/// Indexes that the builder cannot say (partial ones, on expressions): one text for both databases.
-async fn execute_each(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    for statement in statements {
-        manager.get_connection().execute_unprepared(statement).await?;
-    }
-    Ok(())
-}
-
-/// Drops these tables, with their indexes.
-async fn drop_each(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
-    for table in tables {
-        manager.drop_table(Table::drop().table(*table).to_owned()).await?;
-    }
-    Ok(())
 }

@@ -1,13 +1,11 @@
 //! Payments and their timelines. Times are milliseconds since the epoch, amounts minor units.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{
-    big_integer, big_integer_null, big_pk_auto, boolean, text, text_null,
-};
+use sea_orm::DbErr;
+use sea_orm::sea_query::{Table, TableCreateStatement};
 
-use crate::{drop_each, execute_each};
+use crate::columns::{big_integer, big_integer_null, big_pk_auto, boolean, text, text_null};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 /// Made for 10 million payments of which a few thousand are in hand: what the sweeps ask for is in
@@ -32,15 +30,19 @@ const INDEXES: &[&str] = &[
 ];
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(payments()).await?;
-        manager.create_table(journal()).await?;
-        execute_each(manager, INDEXES).await
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261125_000001_payments"
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_each(manager, &["journal", "payments"]).await
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.create_table(payments()).await?;
+        schema.create_table(journal()).await?;
+        schema.execute_each(INDEXES).await
+    }
+
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.drop_each(&["journal", "payments"]).await
     }
 }
 

@@ -1,14 +1,12 @@
 //! What came in (inbox, waiters), what goes out (outbox, with its place in the feed), and what
 //! could not be finished (dead letters).
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{
-    big_integer, big_integer_null, big_pk_auto, boolean, text, text_null,
-};
+use sea_orm::DbErr;
+use sea_orm::sea_query::{Table, TableCreateStatement};
 
-use crate::{drop_each, execute_each};
+use crate::columns::{big_integer, big_integer_null, big_pk_auto, boolean, text, text_null};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 const INDEXES: &[&str] = &[
@@ -25,16 +23,20 @@ const INDEXES: &[&str] = &[
 ];
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [inbox(), waiters(), outbox(), dead_letters(), counters()] {
-            manager.create_table(table).await?;
-        }
-        execute_each(manager, INDEXES).await
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261125_000002_messages"
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_each(manager, &["counters", "dead_letters", "outbox", "waiters", "inbox"]).await
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        for table in [inbox(), waiters(), outbox(), dead_letters(), counters()] {
+            schema.create_table(table).await?;
+        }
+        schema.execute_each(INDEXES).await
+    }
+
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.drop_each(&["counters", "dead_letters", "outbox", "waiters", "inbox"]).await
     }
 }
 

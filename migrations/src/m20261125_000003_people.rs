@@ -1,27 +1,31 @@
 //! Merchant accounts, who may call ingest, who may log in to the console, and what operators did.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, big_pk_auto, boolean, text, text_null};
+use sea_orm::DbErr;
+use sea_orm::sea_query::{Table, TableCreateStatement};
 
-use crate::{drop_each, execute_each};
+use crate::columns::{big_integer, big_pk_auto, boolean, text, text_null};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 const INDEXES: &[&str] = &["CREATE INDEX audit_log_at ON audit_log (at)"];
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [merchant_accounts(), api_clients(), operators(), audit_log()] {
-            manager.create_table(table).await?;
-        }
-        execute_each(manager, INDEXES).await
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261125_000003_people"
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        for table in [merchant_accounts(), api_clients(), operators(), audit_log()] {
+            schema.create_table(table).await?;
+        }
+        schema.execute_each(INDEXES).await
+    }
+
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
         let tables = ["audit_log", "operators", "api_clients", "merchant_accounts"];
-        drop_each(manager, &tables).await
+        schema.drop_each(&tables).await
     }
 }
 

@@ -1,16 +1,20 @@
 //! Who is alive, and whose turn it is with what only one may do.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, text};
+use sea_orm::DbErr;
+use sea_orm::sea_query::Table;
 
-use crate::drop_each;
+use crate::columns::{big_integer, text};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261125_000004_workers"
+    }
+
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
         let workers = Table::create()
             .table("workers")
             .col(text("id").primary_key())
@@ -22,11 +26,11 @@ impl MigrationTrait for Migration {
             .col(text("owner"))
             .col(big_integer("until_at"))
             .take();
-        manager.create_table(workers).await?;
-        manager.create_table(turns).await
+        schema.create_table(workers).await?;
+        schema.create_table(turns).await
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_each(manager, &["turns", "workers"]).await
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.drop_each(&["turns", "workers"]).await
     }
 }

@@ -1,10 +1,11 @@
 //! Operations on payments: they live in their payment's row, which is due when it or one of them
 //! is. Payments without operations are written as before.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer_null, text_null};
+use sea_orm::DbErr;
+use sea_orm::sea_query::Table;
 
-use crate::execute_each;
+use crate::columns::{big_integer_null, text_null};
+use crate::step::{Schema, Step};
 
 /// Whoever lies in the dead letters may have an operation that is due, so the work list is no
 /// longer without them.
@@ -18,24 +19,27 @@ const DOWN: &[&str] = &[
     "DROP INDEX IF EXISTS payments_next_due",
 ];
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in [text_null("operations"), big_integer_null("own_due_at")] {
-            let add = Table::alter().table("payments").add_column(column).take();
-            manager.alter_table(add).await?;
-        }
-        execute_each(manager, UP).await
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261126_000001_operations"
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute_each(manager, DOWN).await?;
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        for column in [text_null("operations"), big_integer_null("own_due_at")] {
+            let add = Table::alter().table("payments").add_column(column).take();
+            schema.alter_table(add).await?;
+        }
+        schema.execute_each(UP).await
+    }
+
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.execute_each(DOWN).await?;
         for column in ["own_due_at", "operations"] {
             let drop = Table::alter().table("payments").drop_column(column).take();
-            manager.alter_table(drop).await?;
+            schema.alter_table(drop).await?;
         }
         Ok(())
     }

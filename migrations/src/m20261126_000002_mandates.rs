@@ -1,13 +1,11 @@
 //! Standing consents, and what a payment on one needs to know.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{
-    big_integer, big_integer_null, boolean, boolean_null, text, text_null,
-};
+use sea_orm::DbErr;
+use sea_orm::sea_query::{Table, TableCreateStatement};
 
-use crate::{drop_each, execute_each};
+use crate::columns::{big_integer, big_integer_null, boolean, boolean_null, text, text_null};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 /// Few mandates are to be looked at; a shared reference is only looked for when its method is
@@ -24,8 +22,12 @@ const COLUMNS: [&str; 5] =
     ["initial_charge", "not_before", "declined_at", "reauthorized", "of_order"];
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261126_000002_mandates"
+    }
+
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
         let columns = [
             boolean("initial_charge").default(true).take(),
             big_integer_null("not_before").take(),
@@ -37,19 +39,19 @@ impl MigrationTrait for Migration {
         for column in columns {
             let mut table = Table::alter();
             table.table("payments").add_column(column);
-            manager.alter_table(table.take()).await?;
+            schema.alter_table(table.take()).await?;
         }
-        manager.create_table(mandates()).await?;
-        execute_each(manager, INDEXES).await
+        schema.create_table(mandates()).await?;
+        schema.execute_each(INDEXES).await
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute_each(manager, DROPPED).await?;
-        drop_each(manager, &["mandates"]).await?;
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.execute_each(DROPPED).await?;
+        schema.drop_each(&["mandates"]).await?;
         for column in COLUMNS {
             let mut table = Table::alter();
             table.table("payments").drop_column(column);
-            manager.alter_table(table.take()).await?;
+            schema.alter_table(table.take()).await?;
         }
         Ok(())
     }

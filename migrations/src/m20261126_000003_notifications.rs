@@ -1,11 +1,11 @@
 //! Notifications until they are heeded, and when a payment that is over is looked at again.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, big_integer_null, boolean_null, text, text_null};
+use sea_orm::DbErr;
+use sea_orm::sea_query::{Table, TableCreateStatement};
 
-use crate::{drop_each, execute_each};
+use crate::columns::{big_integer, big_integer_null, boolean_null, text, text_null};
+use crate::step::{Schema, Step};
 
-#[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
@@ -30,15 +30,19 @@ const DOWN: &[&str] = &[
 ];
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(notifications()).await?;
-        execute_each(manager, UP).await
+impl Step for Migration {
+    fn name(&self) -> &'static str {
+        "m20261126_000003_notifications"
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute_each(manager, DOWN).await?;
-        drop_each(manager, &["notifications"]).await
+    async fn up(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.create_table(notifications()).await?;
+        schema.execute_each(UP).await
+    }
+
+    async fn down(&self, schema: &Schema<'_>) -> Result<(), DbErr> {
+        schema.execute_each(DOWN).await?;
+        schema.drop_each(&["notifications"]).await
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 use super::reader::Reader;
 
@@ -18,8 +19,9 @@ pub enum LogFormat {
 /// What is logged and measured, and where it goes.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
-    /// What is logged.
-    pub filter: String,
+    /// What is logged: levels by target. Not by span or field: that would bring a regular
+    /// expression engine along, and much compiling.
+    pub filter: Targets,
     /// How.
     pub format: LogFormat,
     /// Whether traces go out by OTLP.
@@ -30,9 +32,9 @@ pub struct Telemetry {
 
 impl Telemetry {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let filter = reader.parsed("RUST_LOG", |text| match EnvFilter::try_new(text) {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err("must be directives as info,amazon_pay_worker=debug".to_owned()),
+        let filter = reader.parsed("RUST_LOG", |text| {
+            let mistake = || "must be directives as info,amazon_pay_worker=debug".to_owned();
+            text.parse::<Targets>().map_err(|_| mistake())
         });
         let format = reader.parsed("LOG_FORMAT", |text| match text {
             "text" => Ok(LogFormat::Text),
@@ -40,7 +42,7 @@ impl Telemetry {
             _ => Err("must be text or json".to_owned()),
         });
         Self {
-            filter: filter.unwrap_or_else(|| "info".to_owned()),
+            filter: filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO)),
             format: format.unwrap_or_else(|| {
                 if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json }
             }),

@@ -2,6 +2,8 @@
 //! at once, nothing secret shown.
 
 use secrecy::ExposeSecret;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 use std::path::Path;
 
@@ -34,7 +36,7 @@ fn without_anything_the_defaults_of_the_contract_stand() {
     assert_eq!(config.worker.policy, crate::domain::policy::Policy::default());
     assert_eq!(config.worker.poison_after, 3);
     assert!((32..=256).contains(&config.worker.concurrency));
-    assert_eq!(config.telemetry.filter, "info");
+    assert_eq!(config.telemetry.filter, Targets::new().with_default(Level::INFO));
     assert!(!config.telemetry.traces && !config.telemetry.metrics);
 }
 
@@ -136,7 +138,7 @@ fn what_a_command_means_by_itself_is_weaker_than_anything_given() {
     let sources = sources.or_else(&[("CRM_WAIT", "1"), ("RUST_LOG", "warn")]);
     let config = Config::read(&sources, Need::NoKey).unwrap();
     assert_eq!(config.http.crm_wait, Duration::from_secs(3));
-    assert_eq!(config.telemetry.filter, "warn");
+    assert_eq!(config.telemetry.filter, Targets::new().with_default(Level::WARN));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tracing::Level;
 use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 use super::lossy::{Counting, CountingTokio, Lost};
 use super::metrics::Metrics;
@@ -70,7 +70,7 @@ fn lines(config: &config::Telemetry) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // lapin writes whole messages into its lines; what matters of it is told by the adapter.
     let ours = filter_fn(|metadata| !metadata.target().starts_with("lapin"));
-    let filter = EnvFilter::new(&config.filter).and(ours);
+    let filter = config.filter.clone().and(ours);
     match config.format {
         LogFormat::Text => layer.with_ansi(false).with_filter(filter).boxed(),
         LogFormat::Json => layer
