@@ -14,16 +14,5 @@ fn main() -> ExitCode {
             return if told.print().is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE };
         }
     };
-    // One crypto library for every TLS connection; a second start in one process finds it there.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => {
-            let code = runtime.block_on(cli.run());
-            // What was abandoned at the deadline of a shutdown is not waited for.
-            runtime.shutdown_background();
-            ExitCode::from(code)
-        }
-        Err(_) => ExitCode::FAILURE,
-    }
+    ExitCode::from(cli.run())
 }

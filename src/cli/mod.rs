@@ -67,8 +67,21 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command; its exit code.
-    pub async fn run(self) -> u8 {
+    /// Runs the command; its exit code. Here and not in `main.rs`, because async code is compiled
+    /// where it is first awaited, and all of it in a program of one line takes longer.
+    pub fn run(self) -> u8 {
+        // One crypto library for every TLS connection; a second start finds it there.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+            return 1;
+        };
+        let code = runtime.block_on(self.command());
+        // What was abandoned at the deadline of a shutdown is not waited for.
+        runtime.shutdown_background();
+        code
+    }
+
+    async fn command(self) -> u8 {
         let common = &self.common;
         let done = match self.command {
             Command::Demo(demo) => Box::pin(demo.run(common)).await,
