@@ -65,6 +65,13 @@ impl Lane {
         }
     }
 
+    /// Where the broker puts what it throws out of the lane by itself: over the limit of
+    /// deliveries, or too old for a policy that somebody set.
+    #[must_use]
+    pub fn thrown_out(self) -> String {
+        format!("{}.dlq", self.queue())
+    }
+
     /// The routing keys bound to it on [`COMMANDS`].
     #[must_use]
     pub const fn keys(self) -> &'static [&'static str] {
@@ -253,6 +260,16 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// The broker is away.
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, BrokerError>;
+
+    /// Takes deliveries of what the broker threw out of a lane, as deliveries of that lane.
+    ///
+    /// # Errors
+    /// The broker is away.
+    async fn consume_thrown_out(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError>;
 
     /// Opens this process's own exclusive reply queue.
     ///

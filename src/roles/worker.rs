@@ -26,6 +26,16 @@ const LANES: [(Lane, usize); 6] = [
     (Lane::Unroutable, 8),
 ];
 
+/// Of what the broker threw out there is little, or much that is in no hurry.
+const THROWN_OUT: u16 = 8;
+
+/// Which queue of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Lane,
+    ThrownOut,
+}
+
 /// The worker role.
 pub struct Worker {
     /// What its payments share.
@@ -49,14 +59,16 @@ impl Worker {
         for (lane, share) in LANES {
             let room = (self.engine.slots.size() / share).max(1);
             let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
-            services.spawn(consume(
-                Arc::clone(&self.engine),
-                Arc::clone(&self.broker),
-                lane,
-                prefetch,
-                stop.clone(),
-                tasks.clone(),
-            ));
+            for (source, prefetch) in [(Source::Lane, prefetch), (Source::ThrownOut, THROWN_OUT)] {
+                services.spawn(consume(
+                    Arc::clone(&self.engine),
+                    Arc::clone(&self.broker),
+                    (lane, source),
+                    prefetch,
+                    stop.clone(),
+                    tasks.clone(),
+                ));
+            }
         }
         stop.cancelled().await;
         tasks.close();
@@ -101,14 +113,19 @@ async fn beat(engine: Arc<Engine>, stop: CancellationToken) {
 async fn consume(
     engine: Arc<Engine>,
     broker: Arc<dyn Broker>,
-    lane: Lane,
+    (lane, source): (Lane, Source),
     prefetch: u16,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
     let mut told = false;
     while !stop.is_cancelled() {
-        match broker.consume(lane, prefetch).await {
+        let consumer = match source {
+            Source::Lane => broker.consume(lane, prefetch).await,
+            // It is a message like any other: known, it is only acknowledged; new, it is taken.
+            Source::ThrownOut => broker.consume_thrown_out(lane, prefetch).await,
+        };
+        match consumer {
             Ok(consumer) => {
                 told = false;
                 if take(&engine, &broker, consumer, &stop, &tasks).await {

@@ -9,12 +9,25 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 
 use crate::support::eventually;
 use crate::world::{
-    command, consume, embedded, ends, id, is_quiet, next, publish, replies, to_queue,
+    command, consume, embedded, ends, id, is_quiet, message, next, publish, replies, to_queue,
 };
 
 async fn file(folder: &Path) -> DatabaseConnection {
     let url = format!("sqlite://{}", folder.join("broker.sqlite3").display());
     Database::connect(url).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_thrown_out_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = embedded(folder.path());
+    publish(&*broker, &command("upsell.import", "m-1")).await;
+    let file = file(folder.path()).await;
+    file.execute_unprepared("UPDATE message SET queue = queue || '.dlq'").await.unwrap();
+    let mut consumer = broker.consume_thrown_out(Lane::Checkout, 10).await.unwrap();
+    let delivery = next(&mut consumer).await;
+    assert_eq!((id(&delivery), delivery.lane), ("m-1", Lane::Checkout));
+    assert_eq!(delivery.message, message("upsell.import", "m-1"));
 }
 
 #[tokio::test]

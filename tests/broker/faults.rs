@@ -13,7 +13,9 @@ use tempfile::TempDir;
 
 use crate::support::eventually;
 use crate::support::services::{self, AmqpEnv};
-use crate::world::{AtOnce, command, consume, ends, id, next, publish, rabbit, replies, to_queue};
+use crate::world::{
+    AtOnce, command, consume, ends, id, message, next, publish, rabbit, replies, to_queue,
+};
 
 macro_rules! on_rabbitmq {
     ($($name:ident),+ $(,)?) => {$(
@@ -34,6 +36,7 @@ on_rabbitmq!(
     a_restart_loses_nothing,
     a_deleted_lane_is_declared_again,
     a_deleted_tier_is_declared_again,
+    what_the_broker_threw_out_is_there,
     another_argument_is_an_operators_matter,
     a_publish_under_an_alarm_is_unknown,
     an_url_that_is_none_is_refused,
@@ -84,6 +87,22 @@ async fn a_deleted_tier_is_declared_again() {
     let mut retried = command("refund.request", "m-1");
     retried.target = Target::Retry(Tier::Seconds5);
     publish(&*broker, &retried).await;
+}
+
+async fn what_the_broker_threw_out_is_there() {
+    let amqp = own_vhost();
+    let broker = rabbit(amqp.url()).await;
+    // A mistake that is easily made: everything becomes too old at once.
+    amqp.ctl(&["set_policy", "oops", r"^lane\.[a-z]*\.v1$", r#"{"message-ttl": 0}"#]);
+    let mut consumer = eventually("a consumer", async || {
+        broker.consume_thrown_out(Lane::Checkout, 10).await.ok()
+    })
+    .await;
+    publish(&*broker, &command("upsell.import", "m-1")).await;
+    let delivery = next(&mut consumer).await;
+    assert_eq!((id(&delivery), delivery.lane), ("m-1", Lane::Checkout));
+    assert_eq!(delivery.message, message("upsell.import", "m-1"));
+    delivery.settle.ack().await.unwrap();
 }
 
 async fn another_argument_is_an_operators_matter() {

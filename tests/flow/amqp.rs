@@ -13,6 +13,7 @@ on_every_queue!(
     an_order_over_amqp_is_answered_where_it_is_asked,
     a_message_id_stands_for_one_message,
     two_workers_charge_once,
+    what_the_broker_threw_out_ends_as_anything_else,
 );
 
 async fn an_order_over_amqp_is_answered_where_it_is_asked(combination: Combination) {
@@ -169,4 +170,25 @@ async fn two_workers_charge_once(combination: Combination) {
         assert_eq!(told, [(status.to_owned(), 1)], "{order_id}");
     }
     assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
+}
+
+/// It is taken from the lane's dead-letter queue; if it comes again, it is known.
+async fn what_the_broker_threw_out_ends_as_anything_else(combination: Combination) {
+    let app = App::start(combination).await;
+    let queues = app.queues().await;
+    let reference = app.reference(Value::Null).await;
+    let body = order("o-1", &reference).to_string();
+    let mut headers = FieldTable::default();
+    headers.insert("routing-key".into(), AMQPValue::LongString("order.import".into()));
+    let properties =
+        BasicProperties::default().with_message_id("crm-1".into()).with_headers(headers);
+    let mut events = queues.events("#").await;
+    let mut told = Vec::new();
+    for queue in ["lane.checkout.v1.dlq", "lane.checkout.v1", "lane.checkout.v1.dlq"] {
+        queues.publish("", queue, body.as_bytes(), properties.clone()).await;
+        told.push(events.delivery().await.data);
+    }
+    assert_eq!(told, vec![told[0].clone(); 3], "a message that is known is answered again");
+    assert_eq!(app.done("o-1").await["status"], "paid");
+    assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
 }

@@ -268,6 +268,14 @@ impl Broker for Queues {
         Err(BrokerError::Away("ingest never consumes".to_owned()))
     }
 
+    async fn consume_thrown_out(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        self.consume(lane, prefetch).await
+    }
+
     async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
         self.check().await?;
         let (sender, receiver) = mpsc::channel(100);

@@ -146,6 +146,14 @@ impl Broker for Line {
         Ok(Box::new(Lanes(broker, self.process, Arc::clone(&self.life), lane)))
     }
 
+    async fn consume_thrown_out(
+        &self,
+        _: Lane,
+        _: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        Err(BrokerError::Away("the model throws nothing out".to_owned()))
+    }
+
     async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
         Err(BrokerError::Away("the model has no replies".to_owned()))
     }

@@ -95,6 +95,16 @@ impl Broker for Embedded {
         Ok(Box::new(LaneConsumer { lane, taker }))
     }
 
+    async fn consume_thrown_out(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        let process = self.process().await?;
+        let taker = Taker::new(process, &lane.thrown_out(), prefetch, false);
+        Ok(Box::new(LaneConsumer { lane, taker }))
+    }
+
     async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
         Ok(Box::new(NamedQueue::of_process(self.process().await?).await?))
     }

@@ -28,12 +28,13 @@ impl LaneConsumer {
     pub(super) async fn start(
         connection: &Connection,
         lane: Lane,
+        queue: &str,
         prefetch: u16,
     ) -> lapin::Result<Self> {
         let channel = connection.create_channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
         let options = BasicConsumeOptions::default();
-        let (queue, arguments) = (lane.queue().into(), FieldTable::default());
+        let (queue, arguments) = (queue.into(), FieldTable::default());
         let deliveries = channel.basic_consume(queue, "".into(), options, arguments).await?;
         Ok(Self { lane, deliveries, channel: Arc::new(channel) })
     }

@@ -10,6 +10,8 @@ use crate::ports::broker::{COMMANDS, EVENTS, Message, Publication, Target};
 const ROUTING_KEY: &str = "routing-key";
 /// Says how often a quorum queue delivered the message before.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// The broker's own history of a message, the latest death first.
+const DEATHS: &str = "x-death";
 const PERSISTENT: u8 = 2;
 
 /// A text that does not fit into AMQP's 255 bytes: no broker can take it.
@@ -105,6 +107,12 @@ pub(super) fn received(delivery: &mut lapin::message::Delivery) -> (Message, u32
         if name == DELIVERY_COUNT {
             count = number(value);
         }
+        if name == DEATHS
+            && by_name
+            && let Some(key) = key_before_death(value)
+        {
+            message.routing_key = key;
+        }
         let Some(value) = header_text(value) else { continue };
         if name == ROUTING_KEY && by_name {
             message.routing_key = value;
@@ -113,6 +121,15 @@ pub(super) fn received(delivery: &mut lapin::message::Delivery) -> (Message, u32
         }
     }
     (message, count)
+}
+
+/// The routing key that a message had before the broker threw it out of its lane, under the name
+/// of the queue for what is thrown out.
+fn key_before_death(deaths: &AMQPValue) -> Option<String> {
+    let AMQPValue::FieldArray(deaths) = deaths else { return None };
+    let AMQPValue::FieldTable(latest) = deaths.as_slice().first()? else { return None };
+    let AMQPValue::FieldArray(keys) = latest.inner().get("routing-keys")? else { return None };
+    header_text(keys.as_slice().first()?)
 }
 
 fn header_text(value: &AMQPValue) -> Option<String> {

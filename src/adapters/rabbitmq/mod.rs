@@ -69,6 +69,7 @@ impl RabbitMq {
         &self,
         up: &Up,
         lane: Lane,
+        queue: &str,
         prefetch: u16,
     ) -> Result<LaneConsumer, BrokerError> {
         {
@@ -79,7 +80,8 @@ impl RabbitMq {
                 Err(error) => return Err(error),
             }
         }
-        LaneConsumer::start(&up.connection, lane, prefetch).await.map_err(|error| away(&error))
+        let started = LaneConsumer::start(&up.connection, lane, queue, prefetch).await;
+        started.map_err(|error| away(&error))
     }
 }
 
@@ -127,8 +129,19 @@ impl Broker for RabbitMq {
 
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, BrokerError> {
         let up = self.consuming.up(PATIENCE).await?;
-        let consumer = answered(ANSWER_TIMEOUT, self.consume_on(&up, lane, prefetch)).await?;
-        Ok(Box::new(consumer))
+        let started = self.consume_on(&up, lane, lane.queue(), prefetch);
+        Ok(Box::new(answered(ANSWER_TIMEOUT, started).await?))
+    }
+
+    async fn consume_thrown_out(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        let up = self.consuming.up(PATIENCE).await?;
+        let queue = lane.thrown_out();
+        let started = self.consume_on(&up, lane, &queue, prefetch);
+        Ok(Box::new(answered(ANSWER_TIMEOUT, started).await?))
     }
 
     async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {

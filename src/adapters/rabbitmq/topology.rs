@@ -48,10 +48,6 @@ fn dead_lettering(exchange: &str) -> FieldTable {
     arguments
 }
 
-fn dead_letter_queue(lane: Lane) -> String {
-    format!("{}.dlq", lane.queue())
-}
-
 fn exchanges() -> Vec<Item> {
     let alternate = table([("alternate-exchange", text(UNROUTABLE))]);
     let none = FieldTable::default;
@@ -69,12 +65,12 @@ fn exchanges() -> Vec<Item> {
 
 fn lane(lane: Lane) -> Vec<Item> {
     let mut arguments = dead_lettering("");
-    arguments.insert("x-dead-letter-routing-key".into(), text(&dead_letter_queue(lane)));
+    arguments.insert("x-dead-letter-routing-key".into(), text(&lane.thrown_out()));
     if lane == Lane::Suspect {
         arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
     }
     let mut items = vec![
-        Item::Queue { name: dead_letter_queue(lane), arguments: quorum() },
+        Item::Queue { name: lane.thrown_out(), arguments: quorum() },
         Item::Queue { name: lane.queue().to_owned(), arguments },
     ];
     let bindings = lane.keys().iter();

@@ -234,6 +234,14 @@ mod tests {
             Err(BrokerError::Away("not asked for".to_owned()))
         }
 
+        async fn consume_thrown_out(
+            &self,
+            lane: Lane,
+            prefetch: u16,
+        ) -> Result<Box<dyn Consumer>, BrokerError> {
+            self.consume(lane, prefetch).await
+        }
+
         async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
             Ok(Box::new(Silent))
         }

@@ -123,6 +123,14 @@ impl Broker for World {
         Err(BrokerError::Away("not asked for".to_owned()))
     }
 
+    async fn consume_thrown_out(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        self.consume(lane, prefetch).await
+    }
+
     async fn replies(&self) -> Result<Box<dyn Replies>, BrokerError> {
         Err(BrokerError::Away("not asked for".to_owned()))
     }
