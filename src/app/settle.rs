@@ -19,6 +19,8 @@ use crate::ports::store::{Commit, PaymentWrite, StoreError};
 
 /// How long a payment rests whose quota gave no hint.
 const QUOTA_REST_MS: i64 = 1_000;
+/// What was learnt from Amazon is offered to a database that will not have it so many times.
+const REFUSED_TRIES: u32 = 5;
 
 impl Engine {
     /// Commits a run: state, journal, events, dead letter; lets the payment go.
@@ -254,11 +256,17 @@ impl Engine {
 
     /// Commits what was learnt from Amazon, however long the database is away: until it is
     /// written, only this process knows it. (If the process dies, the same calls tell it again.)
+    /// What the database will not have is left to whoever takes the payment up when its lease is
+    /// over, and so in the end to an operator.
     async fn commit_surely(&self, commit: Commit) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
             match self.commit(commit.clone()).await {
-                Err(StoreError::Away(why)) => {
+                Err(StoreError::Refused(why)) if tries >= REFUSED_TRIES => {
+                    tracing::error!(tries, "a settled payment cannot be written: {why}");
+                    return Err(StoreError::Refused(why));
+                }
+                Err(StoreError::Away(why) | StoreError::Refused(why)) => {
                     tries += 1;
                     tracing::warn!(tries, "a settled payment cannot be written yet: {why}");
                     let delay = self.schedule.delay(tries).min(std::time::Duration::from_secs(5));

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// Load before anything is done again.
     #[error("the database is away: {0}")]
     Away(String),
+    /// The database works and will not have it, now or later: nothing was written.
+    #[error("the database refuses it: {0}")]
+    Refused(String),
     /// What is stored cannot be read: an operator must act.
     #[error("a stored row cannot be read: {0}")]
     Corrupt(String),

@@ -7,7 +7,7 @@ use amazon_pay_worker::ports::store::{Store as _, StoreError};
 use sea_orm::{ConnectionTrait, Database};
 
 use crate::fixtures::*;
-use crate::support::{Store, matrix};
+use crate::support::{Store, matrix, on_every_store};
 
 const BREAK_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -39,6 +39,22 @@ mod what_may_be_asked_twice_is_asked_twice {
         break_all(&store).await;
         assert!(store.merchants().await.unwrap().is_empty());
     }
+}
+
+on_every_store!(what_the_database_will_not_have_is_told_apart);
+
+/// As after a migration that went wrong: it would be refused for ever, not only now.
+async fn what_the_database_will_not_have_is_told_apart(kind: Store) {
+    let store = open(kind).await;
+    let server = Database::connect(&store.url).await.unwrap();
+    server.execute_unprepared("ALTER TABLE payments RENAME TO gone").await.unwrap();
+    let payment = order("a");
+    let refused = store.commit(claim(&payment)).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    let refused = store.payment(&payment.id()).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    server.execute_unprepared("ALTER TABLE gone RENAME TO payments").await.unwrap();
+    store.commit(claim(&payment)).await.unwrap();
 }
 
 mod a_commit_is_away_and_then_done {

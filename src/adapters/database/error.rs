@@ -42,6 +42,8 @@ const DEADLOCK: &str = "40P01";
 /// Classes of PostgreSQL's codes that are about the server: connection, resources, intervention,
 /// system.
 const SERVER: [&str; 4] = ["08", "53", "57", "58"];
+/// A standby that is no primary yet, or no more.
+const READ_ONLY: &str = "25006";
 /// SQLite's primary codes that are about the statement: error, too big, constraint, mismatch. All
 /// others are about the file: busy, full, unreadable.
 const SQLITE_STATEMENT: [u32; 4] = [1, 18, 19, 20];
@@ -83,7 +85,7 @@ fn sqlx_failure(error: &SqlxError) -> Failure {
 /// PostgreSQL's codes have five characters, SQLite's are numbers with at most four digits.
 fn is_about_the_statement(code: &str) -> bool {
     if code.len() == 5 {
-        return !SERVER.iter().any(|class| code.starts_with(class));
+        return code != READ_ONLY && !SERVER.iter().any(|class| code.starts_with(class));
     }
     code.parse::<u32>().is_ok_and(|code| SQLITE_STATEMENT.contains(&(code & 0xff)))
 }
@@ -98,6 +100,7 @@ pub(super) fn store_error(error: &DbErr) -> StoreError {
     match failure(error) {
         Failure::Conflict => StoreError::Conflict,
         Failure::Corrupt => StoreError::Corrupt(error.to_string()),
-        Failure::Refused | Failure::Broken => StoreError::Away(error.to_string()),
+        Failure::Refused => StoreError::Refused(error.to_string()),
+        Failure::Broken => StoreError::Away(error.to_string()),
     }
 }

@@ -138,7 +138,7 @@ fn number(
 pub(super) fn away(error: StoreError) -> Refusal {
     match error {
         StoreError::Away(_) | StoreError::Conflict => Refusal::Unavailable(Away::Database),
-        StoreError::Corrupt(why) => {
+        StoreError::Corrupt(why) | StoreError::Refused(why) => {
             tracing::error!({ fields::ERROR } = %why, "a stored row cannot be read");
             Refusal::Broken
         }
