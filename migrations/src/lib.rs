@@ -101,8 +101,10 @@ pub async fn status(database: &DatabaseConnection) -> Result<Vec<Applied>, DbErr
 async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let backend = database.get_database_backend();
     let exists = match backend {
-        DbBackend::Postgres => "SELECT 1 FROM pg_tables \
-             WHERE schemaname = current_schema() AND tablename = 'seaql_migrations'",
+        DbBackend::Postgres => {
+            "SELECT 1 FROM pg_tables \
+             WHERE schemaname = current_schema() AND tablename = 'seaql_migrations'"
+        }
         _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
     };
     let ask = |text: &str| Statement::from_string(backend, text);

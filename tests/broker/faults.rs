@@ -94,10 +94,9 @@ async fn what_the_broker_threw_out_is_there() {
     let broker = rabbit(amqp.url()).await;
     // A mistake that is easily made: everything becomes too old at once.
     amqp.ctl(&["set_policy", "oops", r"^lane\.[a-z]*\.v1$", r#"{"message-ttl": 0}"#]);
-    let mut consumer = eventually("a consumer", async || {
-        broker.consume_thrown_out(Lane::Checkout, 10).await.ok()
-    })
-    .await;
+    let mut consumer =
+        eventually("a consumer", async || broker.consume_thrown_out(Lane::Checkout, 10).await.ok())
+            .await;
     publish(&*broker, &command("upsell.import", "m-1")).await;
     let delivery = next(&mut consumer).await;
     assert_eq!((id(&delivery), delivery.lane), ("m-1", Lane::Checkout));

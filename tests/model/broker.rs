@@ -146,11 +146,7 @@ impl Broker for Line {
         Ok(Box::new(Lanes(broker, self.process, Arc::clone(&self.life), lane)))
     }
 
-    async fn consume_thrown_out(
-        &self,
-        _: Lane,
-        _: u16,
-    ) -> Result<Box<dyn Consumer>, BrokerError> {
+    async fn consume_thrown_out(&self, _: Lane, _: u16) -> Result<Box<dyn Consumer>, BrokerError> {
         Err(BrokerError::Away("the model throws nothing out".to_owned()))
     }
 

@@ -40,7 +40,9 @@ pub(in crate::roles) async fn readiness(broker: &dyn Broker, store: &dyn Store) 
     };
     let database = match database {
         Ok(Ok(())) => None,
-        Ok(Err(StoreError::Corrupt(_) | StoreError::Refused(_))) => Some("the database's schema is not up to date"),
+        Ok(Err(StoreError::Corrupt(_) | StoreError::Refused(_))) => {
+            Some("the database's schema is not up to date")
+        }
         Ok(Err(StoreError::Away(_) | StoreError::Conflict)) | Err(_) => {
             Some("the database is away")
         }
