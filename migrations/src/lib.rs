@@ -2,8 +2,6 @@
 //! README.md says how to change it without stopping anybody; a migration that was released is
 //! never edited.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
@@ -63,10 +61,13 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     let applied = applied(&transaction).await?;
     for step in STEPS.iter().filter(|step| !applied.iter().any(|name| name == step.name())) {
         step.up(&Schema(&transaction)).await?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let remember = "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, $2)";
-        execute(&transaction, remember, [step.name().into(), now.into()]).await?;
+        let remember = match transaction.get_database_backend() {
+            DbBackend::Postgres => {
+                "INSERT INTO seaql_migrations VALUES ($1, extract(epoch FROM now())::bigint)"
+            }
+            _ => "INSERT INTO seaql_migrations VALUES ($1, unixepoch())",
+        };
+        execute(&transaction, remember, [step.name().into()]).await?;
     }
     transaction.commit().await
 }
