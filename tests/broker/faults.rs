@@ -93,7 +93,7 @@ async fn what_the_broker_threw_out_is_there() {
     let amqp = own_vhost();
     let broker = rabbit(amqp.url()).await;
     // A mistake that is easily made: everything becomes too old at once.
-    amqp.ctl(&["set_policy", "oops", r"^lane\.[a-z]*\.v1$", r#"{"message-ttl": 0}"#]);
+    amqp.limit_age(r"^lane\.[a-z]*\.v1$", 0);
     let mut consumer =
         eventually("a consumer", async || broker.consume_thrown_out(Lane::Checkout, 10).await.ok())
             .await;

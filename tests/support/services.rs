@@ -71,6 +71,13 @@ impl AmqpEnv {
         manage("DELETE", &format!("queues/{}/{name}", self.vhost), "");
     }
 
+    /// Whatever is older than so many milliseconds is thrown out of these queues.
+    pub(crate) fn limit_age(&self, queues: &str, milliseconds: u32) {
+        let definition = serde_json::json!({"message-ttl": milliseconds});
+        let policy = serde_json::json!({"pattern": queues, "definition": definition});
+        manage("PUT", &format!("policies/{}/age", self.vhost), &policy.to_string());
+    }
+
     /// The broker closes every connection to it.
     pub(crate) fn close_connections(&self) {
         let all = manage("GET", "connections", "");
