@@ -4,7 +4,7 @@
 
 use super::process::Course;
 use crate::domain::gateway::Effect;
-use crate::domain::mandate::{Asked, Fate, Mandate, Verdict, judge};
+use crate::domain::mandate::{Asked, Before, Fate, Mandate, Verdict, judge, reckon_in};
 use crate::domain::payment::decide::{Next, Wait};
 use crate::domain::payment::{Exposure, Payment, metered, over_the_month};
 use crate::ports::mandates::MandateWrite;
@@ -28,9 +28,13 @@ impl Course<'_> {
             let known = self.engine.mandates.mandate(&seller, &reference).await?;
             let fates = self.fates(known.as_ref()).await?;
             let now = self.engine.clock.now_ms();
-            let asked = Asked { payment: &self.payment, seen: self.run.seen.as_ref(), now };
+            let (seen, before) = (self.run.seen.as_ref(), self.run.before.as_ref());
+            let asked = Asked { payment: &self.payment, seen, before, now };
             match judge(asked, known.as_ref(), &fates) {
-                Verdict::Read => return Ok(Some(Next::Call(Effect::ReadReference(reference)))),
+                Verdict::Read => {
+                    self.run.before = Some(Before::of(known.as_ref(), &fates));
+                    return Ok(Some(Next::Call(Effect::ReadReference(reference))));
+                }
                 Verdict::Wait if self.payment.effort.polls < LOOKS_MAX => {
                     self.payment.effort.polls += 1;
                     self.run.rule = "month_undecided";
@@ -56,6 +60,35 @@ impl Course<'_> {
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Commits what a checkout session has become. Where its own intent has charged an agreement,
+    /// that counts in the mandate's month from here on: before, there was no mandate to ask.
+    pub(super) async fn adopt_session(&mut self) -> Result<(), StoreError> {
+        for _ in 0..RACES_MAX {
+            let write = self.reckoned_in().await?;
+            match self.checkpoint(write).await {
+                // Lost over the mandate, unless the payment is no longer ours.
+                Err(StoreError::Conflict) => {
+                    if self.is_taken().await? {
+                        return Ok(());
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn reckoned_in(&self) -> Result<Option<MandateWrite>, StoreError> {
+        let payment = &self.payment;
+        let charged = payment.on_agreement() && payment.authorization_id.is_some();
+        let Some(reference) = payment.charged().filter(|_| charged) else { return Ok(None) };
+        let known = self.engine.mandates.mandate(&payment.seller_account, reference).await?;
+        let fates = self.fates(known.as_ref()).await?;
+        let now = self.engine.clock.now_ms();
+        let counted = reckon_in(payment, known.as_ref(), &fates, now);
+        Ok(counted.map(|mandate| MandateWrite::after(known.as_ref(), mandate, now)))
     }
 
     fn over(&mut self, next_month: i64) -> Next {

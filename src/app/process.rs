@@ -18,6 +18,7 @@ use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::operations::{self, OperationPhase};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
 use crate::ports::gateway::{Account, Exchange};
+use crate::ports::mandates::MandateWrite;
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
 
 /// A run that takes longer goes on in a new one, so that a lease never runs out under it.
@@ -170,14 +171,14 @@ impl Course<'_> {
                 }
                 Some(Next::Call(effect)) => Some(self.act(effect).await),
                 Some(Next::Checkpoint) => {
-                    self.checkpoint().await?;
+                    self.checkpoint(None).await?;
                     None
                 }
                 Some(Next::Meter) => Box::pin(self.meter()).await?,
                 Some(Next::Adopt) => {
                     let taken = self.reference_taken().await?;
                     if taken.is_none() {
-                        self.checkpoint().await?;
+                        Box::pin(self.adopt_session()).await?;
                     }
                     taken
                 }
@@ -254,8 +255,11 @@ impl Course<'_> {
         }))
     }
 
-    /// Commits a new intent and keeps the payment.
-    async fn checkpoint(&mut self) -> Result<(), StoreError> {
+    /// Commits a new intent, with what it means for its mandate, and keeps the payment.
+    pub(super) async fn checkpoint(
+        &mut self,
+        mandate: Option<MandateWrite>,
+    ) -> Result<(), StoreError> {
         let now = self.engine.clock.now_ms();
         self.payment.version = self.expected + 1;
         let may_move = match self.focus {
@@ -270,22 +274,23 @@ impl Course<'_> {
         };
         self.payment.updated_at = now;
         self.payment.lease = Some(self.engine.lease(now));
+        let mut trail = self.trail.clone();
         match self.focus {
-            Focus::Payment if self.payment.may_move_money() => {
-                self.trail.intent(now, &self.payment);
-            }
+            Focus::Payment if self.payment.may_move_money() => trail.intent(now, &self.payment),
             Focus::Payment => {}
-            Focus::Operation(tag) => self.trail.intent_of(now, &self.payment, tag),
+            Focus::Operation(tag) => trail.intent_of(now, &self.payment, tag),
         }
         let commit = Commit {
             payment: Some(PaymentWrite::Update {
                 payment: self.payment.clone(),
                 expected: self.expected,
             }),
-            journal: self.trail.take(&self.payment.id(), now),
+            mandate,
+            journal: trail.take(&self.payment.id(), now),
             ..Commit::default()
         };
         self.engine.commit(commit).await?;
+        self.trail = Trail::default();
         self.expected = self.payment.version;
         Ok(())
     }

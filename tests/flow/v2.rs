@@ -8,7 +8,8 @@ use crate::support::app::{MID, merchant, merchant_by_v2, merchant_id, order, ups
 use crate::support::sim::Reference;
 use crate::support::{Api, App, Combination, on_every_combination, v2};
 use crate::world::{
-    assert_names, captured, conflict, dead_letter, moved, news, of_order, story, told, verdict,
+    assert_decline, assert_names, captured, conflict, dead_letter, moved, news, of_order, story,
+    told, verdict,
 };
 
 on_every_combination!(
@@ -16,6 +17,8 @@ on_every_combination!(
     a_session_that_says_something_else_is_rejected,
     what_is_completed_already_is_taken_as_it_is,
     a_key_that_only_fails_is_never_replaced,
+    a_standing_session_is_charged_as_it_says_and_its_month_measured,
+    a_lost_answer_to_a_completion_charges_nobody,
     a_mid_goes_over_and_comes_back,
 );
 
@@ -67,13 +70,7 @@ async fn a_session_does_what_its_intent_says(combination: Combination) {
     let plan = json!(["InvalidPaymentMethod"]);
     let session = app.session("AuthorizeWithCapture", "29.95", plan).await;
     let declined = verdict(&app, "d", &order("o-d", &session)).await;
-    crate::world::assert_decline(
-        &declined,
-        "InvalidPaymentMethod",
-        "soft",
-        "update_payment_method",
-        true,
-    );
+    assert_decline(&declined, "InvalidPaymentMethod", "soft", "update_payment_method", true);
     let other = app.session("AuthorizeWithCapture", "29.95", Value::Null).await;
     let paid = verdict(&app, "e", &order("o-d", &other)).await;
     assert_eq!((&paid["data"]["status"], &paid["data"]["epoch"]), (&json!("paid"), &json!(2)));
@@ -162,6 +159,79 @@ async fn a_key_that_only_fails_is_never_replaced(combination: Combination) {
     let pending = news(&app, &of_order("o-1"), "pending", 1).await;
     assert_eq!(pending["data"]["pending"], json!({ "cause": "operator" }));
     assert!(captured(&app, &session.id).await.is_empty());
+}
+
+fn charge(id: &str, permission: &str, amount: &str) -> Value {
+    json!({
+        "chargeId": id, "amazonBillerId": MID, "amazonBillingAgreementId": permission,
+        "amount": amount, "currency": "USD",
+    })
+}
+
+/// The permission that came of a session, by the ledger.
+async fn permission_of(app: &App, session: &Reference) -> String {
+    let entries = app.sim.moved(&session.id, "capture").await;
+    entries[0]["objectId"].as_str().unwrap().to_owned()
+}
+
+async fn a_standing_session_is_charged_as_it_says_and_its_month_measured(combination: Combination) {
+    let app = app(combination).await;
+    for intent in ["Confirm", "Authorize", "AuthorizeWithCapture"] {
+        let session = app.standing_session(intent, "29.95").await;
+        let paid = verdict(&app, intent, &order(intent, &session)).await;
+        assert_eq!(paid["data"]["status"], "paid", "{intent}: {paid}");
+        assert_eq!(captured(&app, &session.id).await, ["29.95"], "{intent}");
+        let permission = permission_of(&app, &session).await;
+        let (most, more) = (format!("most-{intent}"), format!("more-{intent}"));
+        let paid = verdict(&app, &most, &charge(&most, &permission, "970.05")).await;
+        assert_eq!(paid["data"]["status"], "paid", "{intent}: {paid}");
+        // A permission's month is 1,000.00, and its first charge is a part of it.
+        let over = verdict(&app, &more, &charge(&more, &permission, "0.01")).await;
+        assert_decline(&over, "BillingAgreementAmountExceeded", "soft", "none", true);
+        assert_eq!(over["data"]["decline"].get("amazonReason"), None, "{over}");
+        assert_eq!(captured(&app, &session.id).await, ["29.95", "970.05"], "{intent}");
+    }
+    // Without a first charge there is nothing to capture, and nothing keeps it from ending.
+    let session = app.standing_session("Confirm", "29.95").await;
+    let mut body = order("o-r", &session);
+    body["recurring"] = json!({ "initialCharge": false });
+    let rest = verdict(&app, "r", &body).await;
+    assert_eq!(rest["data"]["status"], "authorized", "{rest}");
+    assert_eq!(rest["data"]["capturedAmount"], "0.00", "{rest}");
+    for (what, request) in [("captures", "c1"), ("refunds", "r1")] {
+        let path = format!("/v1/orders/{MID}/o-r/{what}");
+        let asked = json!({ "requestId": request });
+        let problem = app.api.post_with(&path, &[("prefer", "wait=30")], &asked).await.expect(409);
+        assert_names(&problem["errors"], "orderId");
+    }
+    let path = format!("/v1/orders/{MID}/o-r/cancel");
+    let asked = json!({ "requestId": "x1" });
+    let done = app.api.post_with(&path, &[("prefer", "wait=30")], &asked).await.expect(200);
+    assert_eq!(done["status"], "canceled", "{done}");
+    assert!(moved(&app, &session.id).await.is_empty());
+    // One that charges when it is completed cannot be without.
+    let session = app.standing_session("AuthorizeWithCapture", "29.95").await;
+    let mut body = order("o-c", &session);
+    body["recurring"] = json!({ "initialCharge": false });
+    conflict(&app, "c", &body, "recurring").await;
+    assert!(moved(&app, &session.id).await.is_empty());
+}
+
+async fn a_lost_answer_to_a_completion_charges_nobody(combination: Combination) {
+    let app = app(combination).await;
+    let lost = json!([{
+        "match": { "operation": "CompleteCheckoutSession" }, "fault": "reset_after", "times": 1,
+    }]);
+    for (id, first, money) in [("o-1", true, vec!["29.95"]), ("o-2", false, vec![])] {
+        app.sim.faults(lost.clone()).await;
+        let session = app.standing_session("Confirm", "29.95").await;
+        let mut body = order(id, &session);
+        body["recurring"] = json!({ "initialCharge": first });
+        let event = verdict(&app, id, &body).await;
+        let status = if first { "paid" } else { "authorized" };
+        assert_eq!(event["data"]["status"], status, "{event}");
+        assert_eq!(captured(&app, &session.id).await, money);
+    }
 }
 
 async fn a_mid_goes_over_and_comes_back(combination: Combination) {

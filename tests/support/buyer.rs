@@ -93,15 +93,16 @@ impl App {
 
     /// The same of another MID.
     pub(crate) async fn standing_permission_at(&self, mid: &Value, plan: Value) -> Reference {
-        let first = price(("29.95", currency(mid)));
-        let asked = json!({
-            "storeId": mid["storeId"],
-            "chargePermissionType": "Recurring",
-            "recurringMetadata": { "frequency": { "unit": "Variable", "value": "0" } },
-            "paymentDetails": { "paymentIntent": "Confirm", "chargeAmount": first },
-        });
+        let asked = standing(mid, "Confirm", ("29.95", currency(mid)));
         let session = self.sim.checkout_session(&v2::Account::of(mid), &ada(), &asked, plan).await;
         self.completed(mid, session, "29.95").await
+    }
+
+    /// An approved checkout session of the first MID whose buyer agrees to later charges.
+    pub(crate) async fn standing_session(&self, intent: &str, amount: &str) -> Reference {
+        let asked = standing(&self.mid, intent, (amount, currency(&self.mid)));
+        let account = v2::Account::of(&self.mid);
+        self.sim.checkout_session(&account, &ada(), &asked, Value::Null).await
     }
 
     async fn completed(&self, mid: &Value, session: Reference, amount: &str) -> Reference {
@@ -137,4 +138,14 @@ fn once(mid: &Value, intent: &str, amount: Price<'_>) -> Value {
         "allowOvercharge": true,
     });
     json!({ "storeId": mid["storeId"], "paymentDetails": details })
+}
+
+/// … and what for one whose buyer agrees to later charges.
+pub(crate) fn standing(mid: &Value, intent: &str, amount: Price<'_>) -> Value {
+    json!({
+        "storeId": mid["storeId"],
+        "chargePermissionType": "Recurring",
+        "recurringMetadata": { "frequency": { "unit": "Variable", "value": "0" } },
+        "paymentDetails": { "paymentIntent": intent, "chargeAmount": price(amount) },
+    })
 }

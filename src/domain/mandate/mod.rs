@@ -12,7 +12,7 @@ mod month;
 mod tests;
 mod watch;
 
-pub use month::{Asked, Verdict, judge, month_of};
+pub use month::{Asked, Before, Verdict, judge, month_of, reckon_in};
 pub use watch::{Look, News, Step};
 
 macro_rules! states {

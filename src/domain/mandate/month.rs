@@ -16,8 +16,34 @@ pub struct Asked<'a> {
     pub payment: &'a Payment,
     /// The agreement as it was read in this run.
     pub seen: Option<&'a ReferenceView>,
+    /// How the mandate stood before that, where it was known.
+    pub before: Option<&'a Before>,
     /// Milliseconds since the epoch.
     pub now: i64,
+}
+
+/// How a mandate stood before Amazon was asked for its number: what was settled by then is in the
+/// number; what has moved since may be in it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    version: i64,
+    settled: Vec<bool>,
+}
+
+impl Before {
+    /// As it stands now, about to be asked for.
+    #[must_use]
+    pub fn of(known: Option<&Mandate>, fates: &[Fate]) -> Self {
+        let settled = |fate: &Fate| match fate {
+            Fate::InFlight => false,
+            Fate::Moved | Fate::Nothing => true,
+        };
+        Self { version: version(known), settled: fates.iter().map(settled).collect() }
+    }
+}
+
+fn version(known: Option<&Mandate>) -> i64 {
+    known.map_or(0, |mandate| mandate.version)
 }
 
 /// Whether it fits.
@@ -36,7 +62,7 @@ pub enum Verdict {
 /// Judges one more charge. `fates` says what has become of each held charge, in order.
 #[must_use]
 pub fn judge(asked: Asked<'_>, known: Option<&Mandate>, fates: &[Fate]) -> Verdict {
-    let Asked { payment, seen, now } = asked;
+    let Asked { payment, seen, before, now } = asked;
     let Some(reference) = payment.charged() else { return Verdict::Read };
     let fresh = || Mandate::new(&payment.seller_account, reference, &payment.key.mid, now);
     let mut mandate = known.cloned().unwrap_or_else(fresh);
@@ -45,7 +71,10 @@ pub fn judge(asked: Asked<'_>, known: Option<&Mandate>, fates: &[Fate]) -> Verdi
         // It was taken before: never judged again.
         return Verdict::Take(Box::new(mandate));
     }
-    let in_flight = fold(&mut mandate, fates);
+    // Whoever has written it since may have reckoned in what Amazon's number lacks.
+    let since = before.map_or(0, |before| before.version);
+    let seen = seen.filter(|_| version(known) == since);
+    let mut open = fold(&mut mandate, fates);
     if let Some(view) = seen {
         if mandate.state == MandateState::Suspended {
             // That it is open again is told by whoever watches it.
@@ -57,33 +86,82 @@ pub fn judge(asked: Asked<'_>, known: Option<&Mandate>, fates: &[Fate]) -> Verdi
         return Verdict::Read;
     }
     let stored = mandate.month.filter(|month| month.begins <= now && now < month.ends);
-    let month = match seen {
-        Some(view) => view.month.or(stored).unwrap_or_else(|| month_of(now, amount.currency())),
-        None => match stored {
-            Some(month) => month,
-            None => return Verdict::Read,
-        },
+    let told = seen.and_then(|view| view.month);
+    let month = match (told.or(stored), seen) {
+        (Some(month), _) => month,
+        (None, Some(_)) => month_of(now, amount.currency()),
+        (None, None) => return Verdict::Read,
     };
+    let since = if told.is_some() { moved_since(known, before, fates) } else { Vec::new() };
     mandate.month = Some(month);
     mandate.mid = payment.key.mid.clone();
     if month.left.currency() == amount.currency() {
-        let mine = in_flight.iter().filter(|held| {
-            held.begins == month.begins && held.amount.currency() == amount.currency()
-        });
-        let open: i64 = mine.map(|held| held.amount.minor()).sum();
+        let (waited_for, in_doubt) = (of_month(&open, month), of_month(&since, month));
         let left = month.left.minor();
-        if amount.minor() > left - open {
-            return match (open > 0 && amount.minor() <= left, seen) {
-                (true, _) => Verdict::Wait,
-                (false, Some(_)) => Verdict::Over(month.ends),
-                (false, None) => Verdict::Read,
+        if amount.minor() > left - waited_for - in_doubt {
+            let would_fit = amount.minor() <= left;
+            return match seen {
+                _ if would_fit && waited_for > 0 => Verdict::Wait,
+                Some(_) if !would_fit => Verdict::Over(month.ends),
+                // What was in doubt is settled by now: Amazon's next number holds it.
+                Some(_) | None => Verdict::Read,
             };
         }
     }
-    mandate.held = in_flight;
+    open.extend(since);
+    let begins = month.begins;
+    open.push(Held { payment: id, epoch: payment.epoch, amount, begins });
+    mandate.held = open;
+    Verdict::Take(Box::new(mandate))
+}
+
+/// Reckons in a charge that nobody judged: a checkout session charges by its own intent, and its
+/// agreement is not there before. None where it counts already.
+#[must_use]
+pub fn reckon_in(
+    payment: &Payment,
+    known: Option<&Mandate>,
+    fates: &[Fate],
+    now: i64,
+) -> Option<Mandate> {
+    let reference = payment.charged()?;
+    let fresh = || Mandate::new(&payment.seller_account, reference, &payment.key.mid, now);
+    let mut mandate = known.cloned().unwrap_or_else(fresh);
+    let (id, amount) = (payment.id(), payment.amount);
+    if mandate.held.iter().any(|held| held.payment == id && held.epoch == payment.epoch) {
+        return None;
+    }
+    mandate.held = fold(&mut mandate, fates);
+    let stored = mandate.month.filter(|month| month.begins <= now && now < month.ends);
+    if stored.is_none() && mandate.state == MandateState::Open {
+        // The allowance is a guess until Amazon has been asked for it.
+        mandate.state = MandateState::Unknown;
+    }
+    let month = stored.unwrap_or_else(|| month_of(now, amount.currency()));
+    mandate.month = Some(month);
+    mandate.mid = payment.key.mid.clone();
     let begins = month.begins;
     mandate.held.push(Held { payment: id, epoch: payment.epoch, amount, begins });
-    Verdict::Take(Box::new(mandate))
+    Some(mandate)
+}
+
+/// What these take of the month, in minor units.
+fn of_month(held: &[Held], month: Month) -> i64 {
+    let of = |held: &&Held| {
+        held.begins == month.begins && held.amount.currency() == month.left.currency()
+    };
+    held.iter().filter(of).map(|held| held.amount.minor()).sum()
+}
+
+/// What was in flight when Amazon was asked for its number and has moved by now.
+fn moved_since(known: Option<&Mandate>, before: Option<&Before>, fates: &[Fate]) -> Vec<Held> {
+    let settled = before.map_or(&[][..], |before| &before.settled);
+    let held = known.map_or(&[][..], |mandate| &mandate.held);
+    let moved = |at: usize| {
+        fates.get(at) == Some(&Fate::Moved) && !settled.get(at).copied().unwrap_or(false)
+    };
+    let held = held.iter().enumerate().filter(|(at, _)| moved(*at));
+    held.map(|(_, held)| held.clone()).collect()
 }
 
 /// Reckons in what is known of the held charges; those that are still in flight come back.

@@ -1,12 +1,14 @@
 //! Whether one more charge fits, and what a look at a consent means.
 
-use super::{Asked, Closing, Fate, Held, Look, Mandate, MandateState, News, Step, Verdict, judge};
+use super::{
+    Asked, Before, Closing, Fate, Held, Look, Mandate, MandateState, News, Step, Verdict, judge,
+};
 use crate::domain::command::{
     Asker, AuthorizationMode, CaptureMode, PaymentKey, Sale, Subject, Texts,
 };
 use crate::domain::gateway::{Answer, Effect, Fault, Month, ReferenceState, ReferenceView, Reply};
 use crate::domain::ids::{ChargeId, MerchantAccountId, MessageId, ReferenceId, RequestId};
-use crate::domain::mandate::month_of;
+use crate::domain::mandate::{month_of, reckon_in};
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::{Payment, Phase};
 use crate::domain::policy::Policy;
@@ -66,7 +68,19 @@ fn ask(
     known: Option<&Mandate>,
     fates: &[Fate],
 ) -> Verdict {
-    judge(Asked { payment, seen: view, now: NOW }, known, fates)
+    let before = view.map(|_| Before::of(known, fates));
+    ask_after(payment, view, before.as_ref(), known, fates)
+}
+
+/// The same, where the mandate may have been another before Amazon was asked.
+fn ask_after(
+    payment: &Payment,
+    view: Option<&ReferenceView>,
+    before: Option<&Before>,
+    known: Option<&Mandate>,
+    fates: &[Fate],
+) -> Verdict {
+    judge(Asked { payment, seen: view, before, now: NOW }, known, fates)
 }
 
 fn taken(verdict: Verdict) -> Mandate {
@@ -106,11 +120,46 @@ fn the_second_of_two_that_do_not_fit_together_waits_for_the_first() {
 }
 
 #[test]
+fn a_number_of_amazons_is_as_old_as_the_moment_it_was_asked_for() {
+    let mandate = taken(ask(&charge("1", 30_000), Some(&open(50_000)), None, &[]));
+    let two = charge("2", 30_000);
+    // It was asked for while the first was under way, which has moved by now: it may be in the
+    // number or not, so it is asked for again, and only then judged.
+    let before = Before::of(Some(&mandate), &[Fate::InFlight]);
+    for left in [50_000, 20_000] {
+        let seen = open(left);
+        let verdict = ask_after(&two, Some(&seen), Some(&before), Some(&mandate), &[Fate::Moved]);
+        let expected = if left == 50_000 { Verdict::Read } else { Verdict::Over(ENDS) };
+        assert_eq!(verdict, expected);
+    }
+    // What fits all the same is taken, and the other stays in doubt.
+    let three = charge("3", 20_000);
+    let seen = open(50_000);
+    let small =
+        taken(ask_after(&three, Some(&seen), Some(&before), Some(&mandate), &[Fate::Moved]));
+    assert_eq!((small.held.len(), small.month.unwrap().left), (2, usd(50_000)));
+    assert_eq!(ask(&two, None, Some(&small), &[Fate::Moved, Fate::Moved]), Verdict::Read);
+    // Somebody else has reckoned it in meanwhile: our own books know more than the number.
+    let reckoned = taken(ask(&charge("4", 100), None, Some(&mandate), &[Fate::Moved]));
+    let reckoned = Mandate { version: mandate.version + 1, ..reckoned };
+    let stale =
+        ask_after(&two, Some(&open(50_000)), Some(&before), Some(&reckoned), &[Fate::InFlight]);
+    assert_eq!(stale, Verdict::Read);
+    // A number that was read for something else, before anything was known, says nothing either.
+    let reckoned = Some(&reckoned);
+    let stale = ask_after(&two, Some(&open(50_000)), None, reckoned, &[Fate::InFlight]);
+    assert_eq!(stale, Verdict::Read);
+}
+
+#[test]
 fn another_month_or_a_state_that_takes_no_charge_is_read_anew() {
     let mut mandate = taken(ask(&charge("1", 100), Some(&open(50_000)), None, &[]));
     let two = charge("2", 100);
-    let next =
-        judge(Asked { payment: &two, seen: None, now: ENDS }, Some(&mandate), &[Fate::Moved]);
+    let next = judge(
+        Asked { payment: &two, seen: None, before: None, now: ENDS },
+        Some(&mandate),
+        &[Fate::Moved],
+    );
     assert_eq!(next, Verdict::Read);
     mandate.state = MandateState::Suspended;
     assert_eq!(ask(&two, None, Some(&mandate), &[Fate::Moved]), Verdict::Read);
@@ -128,6 +177,31 @@ fn where_amazon_tells_no_balance_it_is_500_a_month() {
     assert_eq!(over, Verdict::Over(ENDS));
     let fits = taken(ask(&charge("2", 20_000), Some(&silent), Some(&mandate), &[Fate::Moved]));
     assert_eq!(fits.month.unwrap().left, usd(20_000));
+}
+
+#[test]
+fn what_a_session_charged_by_itself_counts_like_any_other() {
+    let first = charge("1", 30_000);
+    let mandate = reckon_in(&first, None, &[], NOW).unwrap();
+    // What may be charged is a guess until Amazon is asked; it may tell no number.
+    let two = charge("2", 20_001);
+    assert_eq!(ask(&two, None, Some(&mandate), &[Fate::Moved]), Verdict::Read);
+    let silent = seen(ReferenceState::Open, None);
+    assert_eq!(ask(&two, Some(&silent), Some(&mandate), &[Fate::Moved]), Verdict::Over(ENDS));
+    assert_eq!(ask(&two, Some(&silent), Some(&mandate), &[Fate::InFlight]), Verdict::Wait);
+    let fits = taken(ask(&charge("2", 20_000), Some(&silent), Some(&mandate), &[Fate::Moved]));
+    assert_eq!(fits.held.len(), 1);
+    // Amazon's own number holds it.
+    let told = taken(ask(&two, Some(&open(70_000)), Some(&mandate), &[Fate::Moved]));
+    assert_eq!(told.month.unwrap().left, usd(70_000));
+    // Once, and beside what is held already; what is known of the month stays.
+    assert_eq!(reckon_in(&first, Some(&mandate), &[Fate::InFlight], NOW), None);
+    let beside = reckon_in(&charge("3", 100), Some(&told), &[Fate::Moved], NOW).unwrap();
+    assert_eq!(beside.month.unwrap().left, usd(70_000 - 20_001));
+    assert_eq!((beside.state, beside.held.len()), (MandateState::Open, 1));
+    // In another month Amazon is asked anew.
+    let later = reckon_in(&charge("4", 100), Some(&told), &[Fate::Moved], ENDS).unwrap();
+    assert_eq!(later.state, MandateState::Unknown);
 }
 
 #[test]

@@ -11,9 +11,11 @@ use super::tests::{
 use crate::domain::command::{PaymentKey, Sale, Subject, Texts};
 use crate::domain::decline::{Decline, Softness};
 use crate::domain::gateway::{
-    Answer, AuthorizationState as A, Fault, Month, ReferenceState as R, ReferenceView, Reply,
+    Answer, AuthorizationState as A, Effect, Fault, Intent, Month, ReferenceState as R,
+    ReferenceView, Reply,
 };
-use crate::domain::ids::{ChargeId, MerchantAccountId, OrderId, ReferenceId};
+use crate::domain::ids::{AuthorizationId, ChargeId, MerchantAccountId, OrderId, ReferenceId};
+use crate::domain::merchant::Api;
 use crate::domain::policy::Policy;
 
 fn agreed() -> Sale {
@@ -208,4 +210,54 @@ fn what_is_authorized_anew_takes_its_part_of_the_month_anew() {
     let next = decide(&mut payment, &mut run, &effect, slow, NOW, &Policy::default());
     assert_eq!((next, payment.phase, payment.epoch), (Next::Meter, Phase::Metering, 2));
     assert!(!payment.synchronous);
+}
+
+/// A checkout session whose buyer agreed to later charges, as it is read.
+fn session(state: R, intent: Intent, charge: Option<&str>) -> ReferenceView {
+    let permission = ReferenceId::new("C01-0000009-0000009").unwrap();
+    ReferenceView {
+        intent: Some(intent),
+        seller_order_id: Some("CRM-1".to_owned()),
+        permission: Some(permission).filter(|_| state == R::Open),
+        authorizations: charge.map(|id| AuthorizationId::new(id).unwrap()).into_iter().collect(),
+        lists_all: false,
+        consent: Some(true),
+        ..reference(state)
+    }
+}
+
+/// An order on it whose completion was sent and not answered, and what follows once it is seen.
+fn after_a_lost_completion(initial_charge: bool, seen: ReferenceView) -> (Next, Payment) {
+    let id = ReferenceId::new("bd504926-f659-4ad7-a1a9-9a747aaf5275").unwrap();
+    let mut payment = begun(Sale { reference: Some(id.clone()), initial_charge, ..sale() });
+    payment.begin_by(Api::V2);
+    payment.phase = Phase::Completing;
+    payment.exposure = Exposure::Sent;
+    let (mut run, policy) = (Run::default(), Policy::default());
+    let effect = Effect::ReadReference(id);
+    let reply = Ok(Answer::Reference(seen));
+    (decide(&mut payment, &mut run, &effect, reply, NOW, &policy), payment)
+}
+
+#[test]
+fn a_session_that_was_only_confirmed_is_measured_before_it_is_charged() {
+    for initial_charge in [true, false] {
+        let seen = session(R::Open, Intent::Confirm, None);
+        let (next, payment) = after_a_lost_completion(initial_charge, seen);
+        assert_eq!((next, payment.phase), (Next::Meter, Phase::Metering));
+        // Else a look that shows no charge would lead to another try of one.
+        assert_eq!(payment.exposure, Exposure::Clear);
+        assert!(payment.permission.is_some());
+    }
+}
+
+#[test]
+fn what_a_session_has_charged_is_reckoned_in_before_it_is_followed() {
+    for intent in [Intent::Authorize, Intent::Capture] {
+        let seen = session(R::Open, intent, Some("A1"));
+        let (next, payment) = after_a_lost_completion(true, seen);
+        assert_eq!((next, payment.phase), (Next::Adopt, Phase::AuthorizationPending));
+        assert_eq!(payment.exposure, Exposure::Sent);
+        assert!(payment.permission.is_some() && payment.authorization_id.is_some());
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::gateway::{
     Answer, AuthorizationView, Effect, Fault, ReferenceState, ReferenceView, Reply,
 };
+use crate::domain::mandate::Before;
 use crate::domain::policy::Policy;
 
 /// What a run remembers from call to call; gone when it ends.
@@ -24,6 +25,8 @@ pub struct Run {
     pub tries: u32,
     /// The reference as it was last read.
     pub seen: Option<ReferenceView>,
+    /// How its mandate stood before that, where it was read for the month's balance.
+    pub before: Option<Before>,
     /// The authorization as it was last read, by an operation.
     pub authorization: Option<AuthorizationView>,
     /// The refusal that led to a look-up.

@@ -115,12 +115,13 @@ pub(super) fn on_completion(payment: &mut Payment, run: &mut Run, view: Referenc
             payment.exposure = Exposure::Sent;
             payment.phase = Phase::AuthorizationPending;
             payment.authorization_id = Some(charge);
-            read_authorization(payment)
+            // What it took of an agreement's month is reckoned in before it is followed.
+            if payment.on_agreement() { Next::Adopt } else { read_authorization(payment) }
         }
-        // A charge that may be on its way is asked for again; another one is measured first.
-        None if payment.on_agreement()
-            && (payment.exposure != Exposure::Sent || !payment.initial_charge) =>
-        {
+        // It charges nothing by itself, and a charge of ours was not sent: it is measured first,
+        // in a commit that holds the permission as well.
+        None if payment.on_agreement() => {
+            payment.exposure = Exposure::Clear;
             meter(payment)
         }
         None => authorize(payment),
