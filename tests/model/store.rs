@@ -36,55 +36,83 @@ pub(crate) struct Memory {
 }
 
 impl Rows {
+    /// All of it or nothing: whatever can be refused is refused before the first row is written.
     fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let mut after = self.clone();
-        if let Some(write) = &commit.payment {
-            after.write_payment(write)?;
-        }
-        after.write_mandates(commit)?;
-        for entry in &commit.inbox {
-            if after.inbox.insert(entry.message_id.clone(), entry.seen.clone()).is_some() {
-                return Err(StoreError::Conflict);
+        self.may_write(commit)?;
+        match &commit.payment {
+            None => {}
+            Some(PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. }) => {
+                self.payments.insert(payment.id(), payment.clone());
+            }
+            Some(PaymentWrite::Delete { id, .. }) => {
+                self.payments.remove(id);
             }
         }
+        self.write_mandates(commit);
+        for entry in &commit.inbox {
+            self.inbox.insert(entry.message_id.clone(), entry.seen.clone());
+        }
         for (message, event) in &commit.rejected {
-            if let Some(seen) = after.inbox.get_mut(message) {
+            if let Some(seen) = self.inbox.get_mut(message) {
                 seen.seen = Seen::Rejected(event.clone());
             }
         }
-        for letter in &commit.dead_letters {
-            if after.dead_letters.iter().any(|known| known.id == letter.id) {
-                return Err(StoreError::Conflict);
-            }
-            after.dead_letters.push(letter.clone());
-        }
+        self.dead_letters.extend(commit.dead_letters.iter().cloned());
         let forgotten = |one: &Waiter| {
             let pair = (one.payment_id.clone(), one.message_id.clone());
             commit.forget.contains(&pair)
         };
-        after.waiters.retain(|one| !forgotten(one));
-        after.outbox.extend(commit.outbox.iter().cloned());
-        after.waiters.extend(commit.waiters.iter().cloned());
-        *self = after;
+        self.waiters.retain(|one| !forgotten(one));
+        self.outbox.extend(commit.outbox.iter().cloned());
+        self.waiters.extend(commit.waiters.iter().cloned());
         Ok(())
     }
 
-    fn write_mandates(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        match &commit.mandate {
-            None => {}
-            Some(MandateWrite::Insert(mandate)) => {
-                let before = self.mandates.insert(mandate.id(), mandate.clone());
-                if before.is_some() {
-                    return Err(StoreError::Conflict);
-                }
-            }
+    fn may_write(&self, commit: &Commit) -> Result<(), StoreError> {
+        if let Some(write) = &commit.payment {
+            self.may_write_payment(write)?;
+        }
+        let fenced = match &commit.mandate {
+            None => true,
+            Some(MandateWrite::Insert(mandate)) => !self.mandates.contains_key(&mandate.id()),
             Some(MandateWrite::Update { mandate, expected }) => {
-                let before = self.mandates.get(&mandate.id()).ok_or(StoreError::Conflict)?;
-                if before.version != *expected {
-                    return Err(StoreError::Conflict);
-                }
-                self.mandates.insert(mandate.id(), mandate.clone());
+                let before = self.mandates.get(&mandate.id());
+                before.is_some_and(|before| before.version == *expected)
             }
+        };
+        let is_new = commit.inbox.iter().all(|entry| !self.inbox.contains_key(&entry.message_id));
+        let known = |letter: &DeadLetter| self.dead_letters.iter().any(|one| one.id == letter.id);
+        if fenced && is_new && !commit.dead_letters.iter().any(known) {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict)
+        }
+    }
+
+    fn may_write_payment(&self, write: &PaymentWrite) -> Result<(), StoreError> {
+        let may = match write {
+            PaymentWrite::Insert(payment) => {
+                !self.payments.contains_key(&payment.id()) && !self.taken(payment)
+            }
+            PaymentWrite::Update { payment, expected } => {
+                let before = self.payments.get(&payment.id()).ok_or(StoreError::Conflict)?;
+                let may = before.version == *expected && !self.taken(payment);
+                if may {
+                    assert_eq!(invariants::check_step(before, payment), []);
+                }
+                may
+            }
+            PaymentWrite::Delete { id, expected } => {
+                self.payments.get(id).is_some_and(|before| before.version == *expected)
+            }
+        };
+        if may { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    fn write_mandates(&mut self, commit: &Commit) {
+        if let Some(write) = &commit.mandate {
+            let mandate = write.mandate();
+            self.mandates.insert(mandate.id(), mandate.clone());
         }
         for look in &commit.look_at {
             let fresh = Mandate::new(&look.seller_account, &look.reference, &look.mid, look.at);
@@ -96,33 +124,6 @@ impl Rows {
             }
             mandate.due_at = Some(mandate.due_at.map_or(look.at, |due| due.min(look.at)));
         }
-        Ok(())
-    }
-
-    fn write_payment(&mut self, write: &PaymentWrite) -> Result<(), StoreError> {
-        match write {
-            PaymentWrite::Insert(payment) => {
-                if self.payments.contains_key(&payment.id()) || self.taken(payment) {
-                    return Err(StoreError::Conflict);
-                }
-                self.payments.insert(payment.id(), payment.clone());
-            }
-            PaymentWrite::Update { payment, expected } => {
-                let before = self.payments.get(&payment.id()).ok_or(StoreError::Conflict)?;
-                if before.version != *expected || self.taken(payment) {
-                    return Err(StoreError::Conflict);
-                }
-                assert_eq!(invariants::check_step(before, payment), []);
-                self.payments.insert(payment.id(), payment.clone());
-            }
-            PaymentWrite::Delete { id, expected } => {
-                if self.payments.get(id).is_none_or(|before| before.version != *expected) {
-                    return Err(StoreError::Conflict);
-                }
-                self.payments.remove(id);
-            }
-        }
-        Ok(())
     }
 
     fn taken(&self, payment: &Payment) -> bool {
@@ -220,9 +221,9 @@ impl Store for Line {
             };
             rows.payments
                 .values()
+                .filter(|one| one.next_due().is_some_and(|due| due <= query.now))
                 .filter(|one| one.dead_letter.is_none() || !one.operations.is_empty())
                 .filter(|one| free(one))
-                .filter(|one| one.next_due().is_some_and(|due| due <= query.now))
                 .filter(|one| (one.key.subject.kind() == Kind::Charge) == query.charges)
                 .take(query.limit as usize)
                 .cloned()
