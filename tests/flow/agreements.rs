@@ -26,7 +26,7 @@ async fn agreement(app: &App, consent: bool, plan: Value) -> Reference {
 }
 
 /// One that was confirmed by its order, without a first charge.
-async fn agreed(app: &App, order_id: &str, plan: Value) -> Reference {
+pub(crate) async fn agreed(app: &App, order_id: &str, plan: Value) -> Reference {
     let reference = agreement(app, true, plan).await;
     let mut body = order(order_id, &reference);
     body["recurring"] = json!({ "initialCharge": false });
@@ -36,7 +36,7 @@ async fn agreed(app: &App, order_id: &str, plan: Value) -> Reference {
     reference
 }
 
-fn charge(charge_id: &str, reference: &Reference, amount: &str) -> Value {
+pub(crate) fn charge(charge_id: &str, reference: &Reference, amount: &str) -> Value {
     json!({
         "chargeId": charge_id,
         "amazonBillerId": MID,
@@ -46,7 +46,7 @@ fn charge(charge_id: &str, reference: &Reference, amount: &str) -> Value {
     })
 }
 
-fn of_charge(charge_id: &str) -> String {
+pub(crate) fn of_charge(charge_id: &str) -> String {
     format!("{MID}/charge/{charge_id}")
 }
 
@@ -55,7 +55,7 @@ fn of_agreement(reference: &Reference) -> String {
 }
 
 /// News of an agreement, once it is there.
-async fn heard(app: &App, reference: &Reference, status: &str) -> Value {
+pub(crate) async fn heard(app: &App, reference: &Reference, status: &str) -> Value {
     app.event_where(&format!("the agreement {status}"), |event| {
         event["subject"] == of_agreement(reference) && event["data"]["status"] == status
     })

@@ -16,6 +16,7 @@ mod canaries;
 mod collector;
 mod declines;
 mod faults;
+mod forgeries;
 mod mws;
 mod notifications;
 mod processes;

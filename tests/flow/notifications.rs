@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::agreements::{agreed, charge, heard, of_charge};
 use crate::support::app::{MID, merchant_id, order};
-use crate::support::{Api, App, Combination, eventually, on_every_api};
+use crate::support::{Api, App, AppBuilder, Combination, eventually, on_every_api};
 use crate::world::{accepted, captured, news, of_order, story};
 
 on_every_api!(
     a_pending_payment_is_known_at_once,
+    a_refund_and_a_mended_method_are_known_at_once,
     forged_and_repeated_ones_change_nothing,
     what_happens_in_seller_central_is_known_at_once,
     without_notifications_looks_find_it,
@@ -18,7 +20,11 @@ on_every_api!(
 
 /// The program with polls so far apart that no test sees one, and a seller who is notified.
 pub(crate) async fn notified(here: Combination) -> App {
-    let app = App::builder(here).env("PENDING_POLL_FIRST", 3_600).start().await;
+    told_of_all(App::builder(here)).await
+}
+
+async fn told_of_all(builder: AppBuilder) -> App {
+    let app = builder.env("PENDING_POLL_FIRST", 3_600).start().await;
     let url = format!("{}/ipn", app.anonymous.base());
     app.sim.play("/sellers", &json!({"merchantId": merchant_id(MID), "ipnUrl": url})).await;
     app
@@ -40,6 +46,31 @@ async fn a_pending_payment_is_known_at_once(here: Combination) {
         let events = crate::world::told(&app, &of_order(id)).await;
         assert_eq!(story(&events), [("pending".to_owned(), 1), (status.to_owned(), 1)]);
     }
+}
+
+async fn a_refund_and_a_mended_method_are_known_at_once(here: Combination) {
+    let reauthorize = json!({ "enabled": true, "windowSeconds": 3600, "max": 2 });
+    let app = told_of_all(App::builder(here).mid(json!({ "reauthorize": reauthorize }))).await;
+    let reference = a_paid_order(&app, "o-1").await;
+    let path = format!("/v1/orders/{MID}/o-1/refunds");
+    app.api.post(&path, &json!({ "requestId": "r-1", "amount": "5.00" })).await.expect(202);
+    news(&app, &of_order("o-1"), "operation_pending", 1).await;
+    app.sim.advance(40).await;
+    let event = news(&app, &of_order("o-1"), "refunded", 1).await;
+    assert_eq!(event["data"]["refundedAmount"], "5.00", "{event}");
+    assert_eq!(app.sim.moved(&reference, "refund").await.len(), 1);
+
+    let reference = agreed(&app, "o-2", json!(["InvalidPaymentMethod"])).await;
+    let mut asked = charge("c-1", &reference, "19.95");
+    asked["orderId"] = json!("o-2");
+    asked["cycle"] = json!(1);
+    accepted(&app, "c-1", &asked).await;
+    news(&app, &of_charge("c-1"), "declined", 1).await;
+    heard(&app, &reference, "suspended").await;
+    app.sim.mend_payment_method(&reference.id).await;
+    heard(&app, &reference, "reopened").await;
+    news(&app, &of_charge("c-1"), "paid", 2).await;
+    assert_eq!(captured(&app, &reference.id).await, ["19.95"]);
 }
 
 /// What the simulator would send, sent by somebody else.

@@ -269,10 +269,10 @@ impl Story {
         let mut closings = Vec::new();
         for number in 0..SUBSCRIPTIONS {
             let subscription = &self.subscriptions[number];
-            if subscription.is_over {
+            let agreement = subscription.agreement.clone();
+            if subscription.is_over || self.closed.contains_key(&agreement) {
                 continue;
             }
-            let agreement = subscription.agreement.clone();
             match self.chance.below(100) {
                 0 => {
                     let mid = &self.mids[subscription.mid].id;
@@ -297,11 +297,12 @@ impl Story {
         self.send(closings).await;
     }
 
-    /// What is over is charged no more.
-    fn leave(&mut self) {
+    /// What is over is charged no more; of what a buyer closed, one charge learns that.
+    fn leave(&mut self, month: u8) {
         for subscription in &mut self.subscriptions {
             let order = self.told.payment(&subscription.order()).status();
-            let is_closed = self.told.agreement(&subscription.agreement) == "closed";
+            let closed = self.closed.get(&subscription.agreement);
+            let is_closed = closed.is_some_and(|(at, asked)| *asked || *at < month);
             subscription.is_over |= is_closed || !matches!(order, "paid" | "authorized");
         }
     }
@@ -323,7 +324,7 @@ impl Story {
         self.wait(10 * MINUTES).await;
         self.wait_until(day(month, 25)).await;
         self.close(month).await;
-        self.leave();
+        self.leave(month);
     }
 }
 

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::v2;
+use crate::support::{buyer, v2};
 use crate::world::{Mid, World};
 use crate::{day, told};
 
@@ -14,10 +14,14 @@ async fn what_a_session_charges_by_itself_counts_in_the_mandates_month() {
         let mid = Mid { by_v2: true, ..Mid::new(0) };
         let mut world = World::start(1, &[mid], day(0, 1) + 1_000).await;
         let mid = Mid { by_v2: true, ..Mid::new(0) };
-        let asked = v2::standing(&mid.store_id(), intent, amount);
+        let known = json!({
+            "region": "na", "publicKeyId": mid.key_id(), "storeId": mid.store_id(),
+        });
+        let asked = buyer::standing(&known, intent, (amount, "USD"));
         let create = (Method::POST, "checkoutSessions");
         let key = Some("0123456789abcdef0123456789abcdef");
-        let made = v2::call(&world.amazon, &mid.key_id(), create, key, &asked).await.expect(201);
+        let account = v2::Account::of(&known);
+        let made = v2::call(&world.amazon, &account, create, key, &asked).await.expect(201);
         let session = made["checkoutSessionId"].as_str().unwrap();
         world.play(&format!("/checkout-sessions/{session}/approve"), &json!({})).await;
         let order = json!({

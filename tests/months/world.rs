@@ -81,7 +81,7 @@ pub(crate) struct Mid {
 
 impl Mid {
     pub(crate) fn new(number: usize) -> Self {
-        Self { id: format!("mid-{number}"), reauthorizes: number % 2 == 0, by_v2: false }
+        Self { id: format!("mid-{number}"), reauthorizes: number.is_multiple_of(2), by_v2: false }
     }
 
     pub(crate) fn store_id(&self) -> String {
