@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{MID, merchant, merchant_by_v2, merchant_id, order, upsell};
 use crate::support::sim::Reference;
-use crate::support::{Api, App, Combination, on_every_combination, v2};
+use crate::support::{Api, App, Combination, eventually, on_every_combination, v2};
 use crate::world::{
     assert_decline, assert_names, captured, conflict, dead_letter, moved, news, of_order, story,
     told, verdict,
@@ -20,6 +20,7 @@ on_every_combination!(
     a_standing_session_is_charged_as_it_says_and_its_month_measured,
     a_lost_answer_to_a_completion_charges_nobody,
     a_mid_goes_over_and_comes_back,
+    what_mws_left_in_draft_outlives_a_worker,
 );
 
 async fn app(combination: Combination) -> App {
@@ -266,7 +267,7 @@ async fn a_mid_goes_over_and_comes_back(combination: Combination) {
     // What MWS captured is refunded by v2.
     let refund = json!({ "requestId": "r-1", "amount": "10.00", "currency": "USD" });
     app.api.post(&format!("/v1/orders/{MID}/o-1/refunds"), &refund).await.expect(202);
-    let refunded = crate::support::eventually("the refund", async || {
+    let refunded = eventually("the refund", async || {
         app.sim.advance(600).await;
         let view = app.api.get(&format!("/v1/orders/{MID}/o-1")).await.expect(200);
         (view["data"]["refundedAmount"] == "10.00").then_some(view)
@@ -294,4 +295,33 @@ async fn a_mid_goes_over_and_comes_back(combination: Combination) {
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
     let again = app.cli_json(&["mid", "upgrade-key", MID, "--json"]);
     assert_eq!((&again["api"], &again["publicKeyId"]), (&json!("v2"), &shown["publicKeyId"]));
+}
+
+/// What a worker that dies may have sent is sent again, first of all: the permission that it names
+/// is not confirmed yet, and Amazon keeps its "no" under that key.
+async fn what_mws_left_in_draft_outlives_a_worker(combination: Combination) {
+    let app = App::builder(combination).processes(&["ingest,relay", "worker"]);
+    let mut app = app.start().await;
+    let upgrade = json!({ "merchantId": merchant_id(MID), "upgradeKeys": ["AKEYOFMID1"] });
+    app.sim.play("/sellers", &upgrade).await;
+    app.cli_done(&["mid", "upgrade-key", MID]);
+    // Started again it knows the MID as it is now.
+    app.crash("worker").await;
+    let draft = app.reference(Value::Null).await;
+    let operation = "SetOrderReferenceDetails";
+    let slow = json!([{
+        "match": { "operation": operation }, "fault": "delay", "delayMs": 1_500, "times": 1,
+    }]);
+    app.sim.faults(slow).await;
+    crate::world::accepted(&app, "1", &order("o-1", &draft)).await;
+    eventually("the call", async || {
+        let calls = app.sim.calls("").await;
+        calls["calls"][operation].as_u64().filter(|calls| *calls > 0)
+    })
+    .await;
+    app.crash("worker").await;
+    assert_eq!(app.done("o-1").await["status"], "paid");
+    assert_eq!(captured(&app, &draft.id).await, ["29.95"]);
+    let calls = app.sim.calls("").await;
+    assert!(calls["calls"]["CreateCharge"].as_u64() > Some(1), "it was not refused: {calls}");
 }

@@ -31,6 +31,8 @@ pub struct Run {
     pub authorization: Option<AuthorizationView>,
     /// The refusal that led to a look-up.
     pub cause: Option<String>,
+    /// Whether Amazon keeps a refusal under the epoch's key, and would only repeat it.
+    pub key_spent: bool,
     /// Look-ups so far: a guard against turning in circles.
     pub lookups: u32,
     /// Whether a suspended reference was confirmed again in this run.

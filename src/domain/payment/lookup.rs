@@ -76,6 +76,7 @@ pub(super) fn on_refused(
             if effect.moves_money() && is_word(code) {
                 // The business answer to this very call: nothing moved under this key.
                 payment.exposure = Exposure::Clear;
+                run.key_spent = code == "InvalidChargePermissionStatus";
             }
             run.cause = Some(code.to_owned());
             look(payment, run, effect, now, policy)
@@ -223,7 +224,21 @@ fn on_draft(
     if run.lookups > LOOKUPS_MAX {
         return transient(payment, run, now, policy);
     }
+    if takes_another_key(payment, run) {
+        payment.phase = Phase::SettingDetails;
+        return Next::Checkpoint;
+    }
     set_details(payment)
+}
+
+/// API v2 keeps its "no" to a call under the call's key and repeats it, whatever became of the
+/// permission since: what is asked for now that it can be charged is a new epoch.
+fn takes_another_key(payment: &mut Payment, run: &mut Run) -> bool {
+    let spent = std::mem::take(&mut run.key_spent) && payment.exposure == Exposure::Clear;
+    if spent {
+        payment.begin_epoch();
+    }
+    spent
 }
 
 fn on_open(
@@ -272,7 +287,15 @@ fn on_open(
             if run.lookups > LOOKUPS_MAX {
                 return transient(payment, run, now, policy);
             }
-            if payment.on_agreement() { meter(payment) } else { authorize(payment) }
+            let anew = takes_another_key(payment, run);
+            if payment.on_agreement() {
+                return meter(payment);
+            }
+            if anew {
+                payment.phase = Phase::Authorizing;
+                return Next::Checkpoint;
+            }
+            authorize(payment)
         }
     }
 }

@@ -5,7 +5,7 @@ use super::decide::{Next, Wait};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
 use super::tests::{NOW, Played, authorization, capture, ends, opened, play, play_at, refused};
-use super::tests::{sale, usd};
+use super::tests::{sale, set, usd};
 use crate::domain::command::{CaptureMode, Sale};
 use crate::domain::decline::{RejectionCode, Softness};
 use crate::domain::gateway::{
@@ -381,4 +381,27 @@ fn a_checkout_that_should_have_charged_and_shows_no_charge_is_not_charged_beside
         );
         ends(&shown, Phase::Paid, &[Outcome::Paid]);
     }
+}
+
+#[test]
+fn a_no_that_amazon_keeps_under_a_key_costs_that_key_alone() {
+    let crashed = || {
+        let mut payment = opened(sale());
+        payment.begin_by(Api::V2);
+        payment.exposure = Exposure::Sent;
+        payment
+    };
+    let again = ("authorize", refused("InvalidChargePermissionStatus"));
+    // Its worker died before it had confirmed what MWS left in Draft.
+    let draft = ("read_reference", Ok(Answer::Reference(ReferenceView::in_state(R::Draft))));
+    let confirmed = [("set_details", set()), ("confirm", Ok(Answer::Done))];
+    let script = [&[again.clone(), draft][..], &confirmed, &[("authorize", charged())]].concat();
+    let played = play(crashed(), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!(played.payment.epoch, 2);
+    // It can be charged by now.
+    let script = [again, ("read_reference", permission(R::Open, 1995)), ("authorize", charged())];
+    let played = play(crashed(), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!(played.payment.epoch, 2);
 }
