@@ -188,6 +188,7 @@ impl Amazon {
                 reason: None,
                 amount: Some(call.amount),
                 captures: Vec::new(),
+                shown: None,
             },
             call: call.clone(),
             becomes: Some(outcome),

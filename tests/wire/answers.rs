@@ -152,6 +152,7 @@ async fn an_authorization_is_read_whole() {
         reason: Some("MaxCapturesProcessed".to_owned()),
         amount: Some(usd("106")),
         captures: vec![capture()],
+        shown: None,
     };
     let made = answered(&Effect::Authorize(authorize()), 200, &body).await;
     assert_eq!(made, Ok(Answer::Authorization(view.clone())));

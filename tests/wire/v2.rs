@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use amazon_pay_worker::adapters::amazon::v2::{V2Gateway, V2Options};
 use amazon_pay_worker::domain::gateway::{
-    Answer, AuthorizationState, AuthorizationView, CaptureState, Complete, Effect, Fault, Intent,
-    ReferenceState, ReferenceView, Reply, SetDetails,
+    Answer, AuthorizationState, AuthorizationView, CaptureState, CaptureView, Complete, Effect,
+    Fault, Intent, ReferenceState, ReferenceView, Reply, SetDetails,
 };
 use amazon_pay_worker::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
 use amazon_pay_worker::domain::merchant::{Api, Region};
@@ -239,6 +239,19 @@ fn charge(state: &str, reason: Value) -> String {
     .to_string()
 }
 
+/// The capture that a charge in such a state shows.
+fn shown_in(state: &str) -> CaptureView {
+    let done = state == "Captured";
+    CaptureView {
+        id: capture(),
+        key: String::new(),
+        state: if done { CaptureState::Completed } else { CaptureState::Pending },
+        reason: None,
+        amount: done.then(|| usd("106.00")),
+        refunded: Some(usd("6.00")),
+    }
+}
+
 #[tokio::test]
 async fn a_charge_is_an_authorization_and_its_capture() {
     use AuthorizationState as A;
@@ -259,6 +272,7 @@ async fn a_charge_is_an_authorization_and_its_capture() {
             reason: why.map(str::to_owned),
             amount: Some(usd("106.00")),
             captures: captured.then(|| CaptureId::new(CAPTURE).unwrap()).into_iter().collect(),
+            shown: captured.then(|| shown_in(state)),
         };
         let made = answered(&call, 201, &charge(state, reason.clone())).await;
         assert_eq!(made, Ok(Answer::Authorization(expected.clone())), "{state}");

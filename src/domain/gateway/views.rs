@@ -129,6 +129,8 @@ pub struct AuthorizationView {
     pub amount: Option<Money>,
     /// Its captures.
     pub captures: Vec<CaptureId>,
+    /// The one capture as it is, where the same document shows it: then it need not be read.
+    pub shown: Option<CaptureView>,
 }
 
 /// State of a capture.

@@ -51,7 +51,7 @@ pub(super) fn on_authorization(
                 payment.capture_id = Some(capture);
                 payment.phase = Phase::CapturePending;
                 payment.exposure = Exposure::Sent;
-                read_capture(payment)
+                look_at_capture(payment, run, view.shown, now, policy)
             }
             (CaptureMode::Manual, None) => rest(payment, run, now),
             (CaptureMode::Immediate, None) => capture(payment),
@@ -66,7 +66,7 @@ pub(super) fn on_authorization(
                 Some(id) => {
                     payment.capture_id = Some(id);
                     payment.phase = Phase::CapturePending;
-                    read_capture(payment)
+                    look_at_capture(payment, run, view.shown, now, policy)
                 }
                 None => closed_without_capture(payment, run, reason, now, policy),
             }
@@ -75,6 +75,20 @@ pub(super) fn on_authorization(
             payment.exposure = Exposure::Sent;
             unexpected(payment, format!("an authorization in an unknown state ({reason})"))
         }
+    }
+}
+
+/// Amazon's word on the capture itself: heard already, or asked for.
+fn look_at_capture(
+    payment: &mut Payment,
+    run: &mut Run,
+    shown: Option<CaptureView>,
+    now: i64,
+    policy: &Policy,
+) -> Next {
+    match shown.filter(|shown| Some(&shown.id) == payment.capture_id.as_ref()) {
+        Some(capture) => on_capture(payment, run, capture, now, policy),
+        None => read_capture(payment),
     }
 }
 

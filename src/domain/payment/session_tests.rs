@@ -12,7 +12,7 @@ use crate::domain::gateway::{
     Answer, AuthorizationState as A, CaptureState, Fault, Intent, ReferenceState as R,
     ReferenceView, Reply,
 };
-use crate::domain::ids::{AuthorizationId, ReferenceId};
+use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
 use crate::domain::merchant::Api;
 use crate::domain::policy::Policy;
 
@@ -209,6 +209,42 @@ fn a_process_that_died_about_a_session_looks_before_it_completes() {
         dead,
         &[("read_reference", completed(Intent::Confirm, None)), ("authorize", charged())],
     );
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+}
+
+#[test]
+fn a_charge_that_shows_its_capture_is_not_read_again() {
+    let begun = [
+        ("read_reference", open(Intent::Capture)),
+        ("complete", completed(Intent::Capture, Some("A1"))),
+    ];
+    let charge = |state, of: &str, shown: Reply| {
+        let (Ok(Answer::Authorization(mut view)), Ok(Answer::Capture(mut capture))) =
+            (authorization(state, "MaxCapturesProcessed", &["C1"]), shown)
+        else {
+            panic!("both are what they are called")
+        };
+        capture.id = CaptureId::new(of).unwrap();
+        view.shown = Some(capture);
+        ("read_authorization", Ok(Answer::Authorization(view)))
+    };
+    let captured = || capture(CaptureState::Completed, "");
+    let played = play(order(), &[&begun[..], &[charge(A::Closed, "C1", captured())]].concat());
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!((played.payment.captured, played.payment.exposure), (usd(1995), Exposure::Clear));
+    // On its way it is waited for, and refused it is no money.
+    let pending = charge(A::Open, "C1", capture(CaptureState::Pending, ""));
+    let played = play(order(), &[&begun[..], &[pending]].concat());
+    assert_eq!(played.told, [Outcome::PendingAmazon]);
+    assert_eq!(played.payment.phase, Phase::CapturePending);
+    let refused = charge(A::Closed, "C1", capture(CaptureState::Declined, "AmazonRejected"));
+    let closed = ("close_authorization", Ok(Answer::Done));
+    let played = play(order(), &[&begun[..], &[refused, closed]].concat());
+    ends(&played, Phase::Declined, &[Outcome::Declined]);
+    // Another capture than the one that is listed proves nothing.
+    let strange = charge(A::Closed, "C2", captured());
+    let read = ("read_capture", captured());
+    let played = play(order(), &[&begun[..], &[strange, read]].concat());
     ends(&played, Phase::Paid, &[Outcome::Paid]);
 }
 

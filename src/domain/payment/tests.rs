@@ -71,6 +71,7 @@ pub(super) fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply 
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         amount: Some(usd(1995)),
         captures: captures.iter().map(|id| CaptureId::new(*id).unwrap()).collect(),
+        shown: None,
     }))
 }
 

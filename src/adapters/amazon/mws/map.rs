@@ -264,6 +264,7 @@ fn authorization(details: Element<'_>) -> Result<AuthorizationView, &'static str
         reason: status.text_of("ReasonCode").map(str::to_owned),
         amount: money(details, "AuthorizationAmount")?,
         captures: ids(details, CaptureId::new),
+        shown: None,
     })
 }
 

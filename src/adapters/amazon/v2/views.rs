@@ -108,7 +108,7 @@ pub(super) fn permission(
     }))
 }
 
-/// The charge as an authorization. Its id is its capture's too.
+/// The charge as an authorization. Its id is its capture's too, and it shows that as well.
 pub(super) fn authorization(charge: &Charge, call: &Call) -> Result<Answer, &'static str> {
     let shown = charge.charge_id.as_deref();
     is_asked_for(shown, call)?;
@@ -133,6 +133,7 @@ pub(super) fn authorization(charge: &Charge, call: &Call) -> Result<Answer, &'st
         state,
         reason: reason.map(str::to_owned),
         amount: wire::money(charge.charge_amount.as_ref())?,
+        shown: captured.then(|| capture_of(charge, capture.clone())).transpose()?,
         captures: captured.then_some(capture).into_iter().collect(),
     }))
 }
@@ -141,6 +142,12 @@ pub(super) fn authorization(charge: &Charge, call: &Call) -> Result<Answer, &'st
 pub(super) fn capture_view(charge: &Charge, call: &Call) -> Result<Answer, &'static str> {
     let shown = charge.charge_id.as_deref();
     is_asked_for(shown, call)?;
+    let id = call.object.as_deref().or(shown).unwrap_or_default();
+    let id = CaptureId::new(id).map_err(|_| "a charge without an id")?;
+    capture_of(charge, id).map(Answer::Capture)
+}
+
+fn capture_of(charge: &Charge, id: CaptureId) -> Result<CaptureView, &'static str> {
     let status = charge.status_details.as_ref().ok_or("a charge without a status")?;
     let state = match state(status)? {
         // Authorized: the capture is not seen yet.
@@ -149,15 +156,14 @@ pub(super) fn capture_view(charge: &Charge, call: &Call) -> Result<Answer, &'sta
         "Declined" | "Canceled" => CaptureState::Declined,
         _ => CaptureState::Other,
     };
-    let id = call.object.as_deref().or(shown).unwrap_or_default();
-    Ok(Answer::Capture(CaptureView {
-        id: CaptureId::new(id).map_err(|_| "a charge without an id")?,
+    Ok(CaptureView {
+        id,
         key: String::new(),
         state,
         reason: status.reasons().next().map(str::to_owned),
         amount: wire::money(charge.capture_amount.as_ref())?,
         refunded: wire::money(charge.refunded_amount.as_ref())?,
-    }))
+    })
 }
 
 /// The charge as a capture with its refunds, of which none is listed.

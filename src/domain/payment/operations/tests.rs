@@ -233,6 +233,7 @@ fn authorization(state: A, reason: &str, captures: &[&str]) -> Reply {
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         amount: Some(usd(2995)),
         captures: captures.iter().map(|id| CaptureId::new(*id).unwrap()).collect(),
+        shown: None,
     }))
 }
 
