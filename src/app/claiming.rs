@@ -2,10 +2,12 @@
 //! allows.
 
 use super::engine::Engine;
+use super::governor::{Ask, Traffic};
 use super::intake::Taken;
 use super::process::Claimed;
 use super::trail::Trail;
 use crate::contract::command::Parsed;
+use crate::domain::gateway::CHARGES;
 use crate::domain::payment::admission::Known;
 use crate::domain::payment::decide::Run;
 use crate::domain::payment::operations::turn::Focus;
@@ -36,9 +38,12 @@ impl Engine {
             mandate: fence,
             ..Commit::default()
         };
-        let seat = self.slots.sit(&payment.seller_account, payment.key.subject.kind());
-        let now_due = payment.phase != Phase::Scheduled;
-        let drive = account.merchant.enabled && seat.is_some() && now_due;
+        let far = self.slot_far_away(&payment, account, now);
+        let now_due = payment.phase != Phase::Scheduled && far.is_none();
+        let seat = (account.merchant.enabled && now_due)
+            .then(|| self.slots.sit(&payment.seller_account, payment.key.subject.kind()))
+            .flatten();
+        let drive = seat.is_some();
         if !account.merchant.enabled {
             let mut run = Run { rule: "mid_disabled", ..Run::default() };
             let detail = "the merchant account is disabled".to_owned();
@@ -55,6 +60,10 @@ impl Engine {
                 payment.exposure = Exposure::Open;
                 trail.intent(now, &payment);
             }
+        } else if let Some(at) = far {
+            payment.effort.quota_wait_ms += at - now;
+            payment.due_at = Some(at);
+            trail.decision(now, "quota", payment.phase.as_str(), 0);
         } else if payment.phase != Phase::Scheduled {
             payment.due_at = Some(now + 250);
         }
@@ -74,6 +83,27 @@ impl Engine {
             return Ok(Taken::Done);
         }
         Ok(Taken::Drive(Box::new(Claimed { payment, seat, focus: Focus::Payment })))
+    }
+
+    /// When a charge gets its turn by Amazon's quota, where that is far away: it is claimed for then
+    /// and not taken in hand, because thousands that come at once would each only hear as much.
+    fn slot_far_away(&self, payment: &Payment, account: &Account, now: i64) -> Option<i64> {
+        let traffic = Traffic::of(payment.key.subject.kind());
+        if traffic != Traffic::Recurring || payment.phase != Phase::Metering {
+            return None;
+        }
+        if !account.merchant.enabled {
+            return None;
+        }
+        let ask = Ask {
+            account: &payment.seller_account,
+            sandbox: account.merchant.sandbox,
+            api: payment.api,
+            operation: CHARGES,
+            who: &payment.id(),
+            traffic,
+        };
+        self.governor.put_off(&ask, now)
     }
 
     /// Whether a claim that nobody confirmed is in the store: then this process has to drive it,

@@ -84,6 +84,9 @@ pub struct Governor {
 #[derive(Debug)]
 struct Learnt {
     buckets: BTreeMap<(String, &'static str), Bucket>,
+    /// What ungoverned charges have left of the documented buckets, and when that was: with the
+    /// first throttle of anybody's, each account goes on from there.
+    charged: BTreeMap<(String, &'static str), (f64, i64)>,
     workers: u32,
     /// When somebody was throttled last: live, sandbox.
     warned_at: [Option<i64>; 2],
@@ -91,7 +94,12 @@ struct Learnt {
 
 impl Default for Learnt {
     fn default() -> Self {
-        Self { buckets: BTreeMap::new(), workers: 1, warned_at: [None; 2] }
+        Self {
+            buckets: BTreeMap::new(),
+            charged: BTreeMap::new(),
+            workers: 1,
+            warned_at: [None; 2],
+        }
     }
 }
 
@@ -99,19 +107,28 @@ impl Governor {
     /// Asks for a call.
     pub fn admit(&self, ask: &Ask<'_>, now: i64) -> Admit {
         let mut learnt = self.lock();
-        if learnt.buckets.is_empty() {
+        let charge = ask.traffic == Traffic::Recurring;
+        if learnt.buckets.is_empty() && !charge {
             return Admit::Go;
         }
         let (key, workers) = (key(ask), learnt.workers);
-        if ask.traffic == Traffic::Recurring && learnt.is_warned(ask.sandbox, now) {
-            learnt.govern(&key, ask, now);
+        match learnt.governed(&key, ask, now) {
+            Some(bucket) => bucket.admit(who(ask), ask.traffic, workers, now),
+            None if charge => {
+                learnt.charge(key, ask, now);
+                Admit::Go
+            }
+            None => Admit::Go,
         }
-        let Some(bucket) = learnt.buckets.get_mut(&key) else { return Admit::Go };
-        if bucket.has_recovered(now) {
-            learnt.buckets.remove(&key);
-            return Admit::Go;
-        }
-        bucket.admit(who(ask), ask.traffic, workers, now)
+    }
+
+    /// When a call gets its turn, where that is too far to be waited for: the slot is promised, as
+    /// by [`Governor::admit`]. Otherwise nothing is taken, and `admit` is still to be asked.
+    pub fn put_off(&self, ask: &Ask<'_>, now: i64) -> Option<i64> {
+        let mut learnt = self.lock();
+        let workers = learnt.workers;
+        let bucket = learnt.governed(&key(ask), ask, now)?;
+        bucket.put_off(who(ask), ask.traffic, workers, now)
     }
 
     /// Amazon throttled that call: when its caller may ask again.
@@ -119,7 +136,7 @@ impl Governor {
         let mut learnt = self.lock();
         let (key, workers) = (key(ask), learnt.workers);
         learnt.warned_at[usize::from(ask.sandbox)] = Some(now);
-        let bucket = learnt.govern(&key, ask, now);
+        let bucket = learnt.govern(&key, ask, 0.0, now);
         bucket.throttled(who(ask), ask.traffic, retry_after_ms, workers, now)
     }
 
@@ -144,13 +161,64 @@ impl Learnt {
         self.warned_at[usize::from(sandbox)].is_some_and(|at| now - at < WARNED_MS)
     }
 
-    /// The bucket of that quota, found empty where it is new.
-    fn govern(&mut self, key: &(String, &'static str), ask: &Ask<'_>, now: i64) -> &mut Bucket {
+    /// The bucket that a call has to ask, if one is governed or, for a charge, is to be from now on.
+    fn governed(
+        &mut self,
+        key: &(String, &'static str),
+        ask: &Ask<'_>,
+        now: i64,
+    ) -> Option<&mut Bucket> {
+        if ask.traffic == Traffic::Recurring && self.is_warned(ask.sandbox, now) {
+            let left = self.left(key, ask, now);
+            self.govern(key, ask, left, now);
+        }
+        if self.buckets.get_mut(key)?.has_recovered(now) {
+            self.buckets.remove(key);
+            return None;
+        }
+        self.buckets.get_mut(key)
+    }
+
+    /// The bucket of that quota, with so much in it where it is new.
+    fn govern(
+        &mut self,
+        key: &(String, &'static str),
+        ask: &Ask<'_>,
+        tokens: f64,
+        now: i64,
+    ) -> &mut Bucket {
         if !self.buckets.contains_key(key) {
             self.make_room(now);
+            self.charged.remove(key);
         }
         let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
-        self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(quota, now))
+        self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(quota, tokens, now))
+    }
+
+    /// What is left for charges of a quota that was never found empty, by the documents.
+    fn left(&self, key: &(String, &'static str), ask: &Ask<'_>, now: i64) -> f64 {
+        let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
+        let full = quota.full(self.workers);
+        let known = self.charged.get(key);
+        known.map_or(full, |(tokens, at)| quota.refilled(*tokens, now - at).clamp(0.0, full))
+    }
+
+    /// Counts an ungoverned charge.
+    fn charge(&mut self, key: (String, &'static str), ask: &Ask<'_>, now: i64) {
+        if self.charged.len() >= BUCKETS_MAX {
+            // Whose bucket is full again needs no counting; if all of them are in use, they begin
+            // anew, and the first throttle of each tells.
+            let quota = |operation| Quota::documented(ask.api, operation, ask.sandbox);
+            self.charged.retain(|(_, operation), (tokens, at)| {
+                let quota = quota(operation);
+                quota.refilled(*tokens, now - *at) < quota.full(1)
+            });
+            if self.charged.len() >= BUCKETS_MAX {
+                self.charged.clear();
+            }
+        }
+        let left = self.left(&key, ask, now);
+        self.charged.insert(key, (left - 1.0, now));
     }
 
     /// Forgets what has recovered, and if that is not enough, who asked the longest ago.

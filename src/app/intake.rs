@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::operations::WAITING_SINCE;
 use super::process::Claimed;
 use super::rejection::{Resolved, replay};
+use super::slots;
 use crate::contract::Personal;
 use crate::contract::command::{self, Command, Parsed, Refusal, SaleCommand};
 use crate::domain::command::Sale;
@@ -49,8 +50,21 @@ impl Engine {
     /// Handles a delivery from first look to acknowledgement.
     pub async fn handle(&self, delivery: Delivery, broker: &dyn Broker) {
         let Delivery { message, lane, redelivered, settle, .. } = delivery;
+        let turn = match lane {
+            // Nobody waits for one, and there may be thousands.
+            Lane::Recurring => self.slots.let_charge_in().await,
+            Lane::Checkout
+            | Lane::Operations
+            | Lane::Notifications
+            | Lane::Suspect
+            | Lane::Unroutable => None,
+        };
+        let began = self.clock.now_ms();
         // Boxed, so that its room is given back before the payment is driven.
         let taken = Box::pin(self.take(&message, lane, redelivered)).await;
+        if let Some(turn) = turn {
+            slots::rest(turn, self.clock.now_ms() - began);
+        }
         self.metrics.message(lane, taken.as_ref().map_or("held", Taken::name));
         let settled = match taken {
             Ok(Taken::Done) => settle.ack().await,

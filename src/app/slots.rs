@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,10 +15,21 @@ const FLOOR: usize = 2;
 /// Into how many parts the house is divided, of which an account may always hold one.
 const QUARTER: usize = 4;
 
+/// Into how many parts the house is divided, of which charges may fill one at once while they are
+/// taken in or taken up: they come by thousands, and database and processor are the buyers' too.
+const HANDFULS: usize = 32;
+
+/// And at least so many.
+const HANDFUL_MIN: usize = 4;
+
+/// The longest rest after one was taken in.
+const REST_MAX: Duration = Duration::from_millis(100);
+
 /// The room of a worker process.
 #[derive(Debug)]
 pub struct Slots {
     all: Arc<Semaphore>,
+    charges_coming: Arc<Semaphore>,
     size: usize,
     held: Mutex<Held>,
 }
@@ -49,6 +61,7 @@ impl Slots {
     pub fn new(size: usize) -> Arc<Self> {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(size)),
+            charges_coming: Arc::new(Semaphore::new(handful(size))),
             size,
             held: Mutex::new(Held::default()),
         })
@@ -78,6 +91,17 @@ impl Slots {
     #[must_use]
     pub fn try_enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.all).try_acquire_owned().ok()
+    }
+
+    /// Waits until one more charge may be taken in.
+    pub async fn let_charge_in(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.charges_coming).acquire_owned().await.ok()
+    }
+
+    /// How many charges are taken up at once.
+    #[must_use]
+    pub fn handful(&self) -> usize {
+        handful(self.size)
     }
 
     /// Waits until nothing else is in hand; the permit keeps it so.
@@ -137,6 +161,20 @@ impl Slots {
     }
 }
 
+fn handful(size: usize) -> usize {
+    (size / HANDFULS).max(HANDFUL_MIN)
+}
+
+/// Gives the turn of a charge that was taken in to the next one, after as long again as that took:
+/// the slower everything is, the more is left to buyers.
+pub fn rest(turn: OwnedSemaphorePermit, took_ms: i64) {
+    let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
+    tokio::spawn(async move {
+        tokio::time::sleep(took.min(REST_MAX)).await;
+        drop(turn);
+    });
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut held = self.slots.held.lock().unwrap_or_else(|broken| broken.into_inner());
@@ -179,6 +217,23 @@ mod tests {
             taken.push((slots.sit(&account, Kind::Order).unwrap(), place));
         }
         assert!(slots.full(false).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn charges_are_taken_in_by_the_handful_and_with_rests() {
+        let slots = Slots::new(256);
+        let mut turns = Vec::new();
+        for _ in 0..slots.handful() {
+            turns.push(slots.let_charge_in().await.unwrap());
+        }
+        assert_eq!((slots.handful(), Slots::new(1).handful()), (8, 4));
+        let began = tokio::time::Instant::now();
+        rest(turns.pop().unwrap(), 30);
+        let turn = slots.let_charge_in().await.unwrap();
+        assert_eq!(began.elapsed().as_millis(), 30);
+        rest(turn, 60_000);
+        drop(slots.let_charge_in().await);
+        assert_eq!(began.elapsed().as_millis(), 130, "a bound");
     }
 
     #[tokio::test]

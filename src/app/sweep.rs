@@ -17,6 +17,11 @@ use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
 /// Between two looks while nothing is due.
 const IDLE: Duration = Duration::from_millis(250);
 
+/// Between two while something is, and while that is charges alone: those whose turn comes together
+/// are taken up by the handful, because a buyer who comes meanwhile would wait behind all of them.
+const BUSY: Duration = Duration::from_millis(20);
+const CHARGES_ALONE: Duration = Duration::from_millis(40);
+
 /// Crashes of its worker before a payment is handled alone in hand.
 const SUSPECT_AFTER: u32 = 3;
 
@@ -31,14 +36,13 @@ impl Engine {
     /// Drives due payments until told to stop; those in hand are tracked by `tasks`.
     pub async fn sweep(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
         loop {
-            let found = match self.sweep_once(&tasks).await {
-                Ok(found) => found,
+            let pause = match self.sweep_once(&tasks).await {
+                Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "the sweep cannot look for due payments");
-                    0
+                    IDLE
                 }
             };
-            let pause = if found > 0 { Duration::from_millis(20) } else { IDLE };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -46,13 +50,17 @@ impl Engine {
         }
     }
 
-    /// Those for whom a buyer may wait come first.
-    async fn sweep_once(self: &Arc<Self>, tasks: &TaskTracker) -> Result<usize, StoreError> {
+    /// Those for whom a buyer may wait come first. Says how long to pause.
+    async fn sweep_once(self: &Arc<Self>, tasks: &TaskTracker) -> Result<Duration, StoreError> {
         let now = self.clock.now_ms();
         let first = self.sweep_some(tasks, now, false).await?;
         let charges = self.sweep_some(tasks, now, true).await?;
         self.close_references(now).await?;
-        Ok(first + charges)
+        Ok(match (first, charges) {
+            (0, 0) => IDLE,
+            (0, _) => CHARGES_ALONE,
+            (_, _) => BUSY,
+        })
     }
 
     async fn sweep_some(
@@ -61,7 +69,10 @@ impl Engine {
         now: i64,
         charges: bool,
     ) -> Result<usize, StoreError> {
-        let room = if charges { self.slots.free_for_charges() } else { self.slots.free() };
+        let room = match charges {
+            true => self.slots.free_for_charges().min(self.slots.handful()),
+            false => self.slots.free(),
+        };
         let room = room.min(BATCH);
         if room == 0 {
             return Ok(0);

@@ -11,6 +11,9 @@ pub use views::{
     ReferenceState, ReferenceView, RefundState, RefundView,
 };
 
+/// The quota that charges on an agreement draw on.
+pub const CHARGES: &str = "authorize_on_agreement";
+
 /// A call to be made at Amazon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -82,7 +85,7 @@ impl Effect {
     #[must_use]
     pub fn quota(&self) -> &'static str {
         match self {
-            Effect::Authorize(call) if call.reference.is_recurring() => "authorize_on_agreement",
+            Effect::Authorize(call) if call.reference.is_recurring() => CHARGES,
             Effect::ReadReference(id) if id.is_recurring() => "read_agreement",
             Effect::SetDetails(details) if details.reference.is_recurring() => "set_agreement",
             Effect::Confirm(id) if id.is_recurring() => "confirm_agreement",

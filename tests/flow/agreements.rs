@@ -16,8 +16,11 @@ on_every_api!(
     a_mended_method_is_told_and_charged_by_itself,
     a_charge_is_made_once_whatever_is_lost,
 );
-// Readings of Amazon's documents on MWS.
-on_every_combination!(agreements_under_every_reading,);
+// Readings of Amazon's documents on MWS, and its quota, which is the smaller one.
+on_every_combination!(
+    agreements_under_every_reading,
+    charges_beyond_the_quota_wait_for_their_turn_and_are_made_once,
+);
 on_every_queue!(an_agreement_is_closed_once_and_charged_no_more);
 
 /// An agreement in Draft, or a permission; `plan` as in the contract, or null.
@@ -295,4 +298,45 @@ async fn an_agreement_is_closed_once_and_charged_no_more(here: Combination) {
 #[expect(clippy::disallowed_methods, reason = "the program from outside has the machine's time")]
 fn now() -> time::OffsetDateTime {
     time::OffsetDateTime::now_utc()
+}
+
+/// The first throttle tells the quota. What comes later gets its turn with its claim, and Amazon is
+/// not asked too soon again.
+async fn charges_beyond_the_quota_wait_for_their_turn_and_are_made_once(here: Combination) {
+    let app = App::start(here).await;
+    let mut references = Vec::new();
+    for number in 0..4 {
+        references.push(agreed(&app, &format!("o-{number}"), Value::Null).await);
+    }
+    // Production's burst is ten, then one a second.
+    app.sim.set(json!({"quotas": true})).await;
+    let throttled = async || {
+        let calls = app.sim.calls(&merchant_id(MID)).await;
+        calls["throttled"].as_u64().unwrap()
+    };
+    let make = async |numbers: std::ops::Range<usize>| {
+        for number in numbers.clone() {
+            let (id, on) = (format!("c-{number}"), &references[number % references.len()]);
+            accepted(&app, &id, &charge(&id, on, "1.00")).await;
+        }
+        for number in numbers {
+            news(&app, &of_charge(&format!("c-{number}")), "paid", 1).await;
+        }
+    };
+    make(0..12).await;
+    let at_first = throttled().await;
+    assert!(at_first > 0);
+    make(12..24).await;
+    assert_eq!(throttled().await, at_first);
+    let mut put_off = 0;
+    for number in 12..24 {
+        let path = format!("/v1/charges/{MID}/c-{number}?timeline=1");
+        let shown = app.api.get(&path).await.expect(200);
+        let steps = shown["timeline"].as_array().cloned().unwrap_or_default();
+        put_off += usize::from(steps.iter().any(|step| step["name"] == "quota"));
+    }
+    assert!(put_off > 0);
+    for reference in &references {
+        assert_eq!(captured(&app, &reference.id).await, ["1.00"; 6]);
+    }
 }

@@ -23,8 +23,17 @@ const FACTOR_MAX: f64 = 4.0;
 const GROWTH: f64 = 1.05;
 const GROWS_EVERY_MS: i64 = 30_000;
 
-/// The part of a bucket that recurring charges leave to buyers who wait.
+/// Above the documented rate it grows more slowly: Amazon has just shown that it keeps to that, and
+/// to find out again costs a throttle every time.
+const TRIES_MORE_EVERY_MS: i64 = 120_000;
+
+/// The part of a bucket that recurring charges leave to buyers who wait; where none came lately, a
+/// token for the first of them.
 const RESERVE: f64 = 0.3;
+const RESERVE_FOR_NOBODY: f64 = 1.0;
+
+/// For so long others than charges count as being there.
+const OTHERS_MS: i64 = 3_600_000;
 
 /// Amazon's hint is believed up to an hour: it would stop a whole account.
 const HINT_MAX_MS: i64 = 3_600_000;
@@ -40,6 +49,16 @@ pub(super) struct Quota {
 }
 
 impl Quota {
+    /// What is in a bucket, from what was in it.
+    pub(super) fn refilled(self, tokens: f64, passed_ms: i64) -> f64 {
+        (tokens + millis(passed_ms.max(0)) / self.restore_ms).min(self.burst)
+    }
+
+    /// What a full bucket holds for one of so many workers.
+    pub(super) fn full(self, workers: u32) -> f64 {
+        (self.burst / f64::from(workers)).max(1.0)
+    }
+
     /// By the name of the effect.
     pub(super) fn documented(api: Api, operation: &str, sandbox: bool) -> Self {
         let (burst, restore_ms) = match api {
@@ -95,6 +114,8 @@ pub(super) struct Bucket {
     throttled_at: Option<i64>,
     grown_at: i64,
     used_at: i64,
+    /// When others than charges asked last.
+    others_at: Option<i64>,
     promises: Vec<Promise>,
     next_order: u64,
     /// The last time that was given out without a promise.
@@ -102,16 +123,17 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket that was just found to be empty.
-    pub(super) fn new(quota: Quota, now: i64) -> Self {
+    /// A bucket of the documented size with so much in it.
+    pub(super) fn new(quota: Quota, tokens: f64, now: i64) -> Self {
         Self {
             quota,
             factor: 1.0,
-            tokens: 0.0,
+            tokens,
             filled_at: now,
             throttled_at: None,
             grown_at: now,
             used_at: now,
+            others_at: None,
             promises: Vec::new(),
             next_order: 0,
             unkept_at: now,
@@ -125,9 +147,15 @@ impl Bucket {
 
     /// Whether it has been quiet for so long that it need not be governed any more.
     pub(super) fn has_recovered(&mut self, now: i64) -> bool {
-        while self.factor <= FACTOR_MAX && now - self.grown_at >= GROWS_EVERY_MS {
-            self.grown_at += GROWS_EVERY_MS;
-            self.factor *= GROWTH;
+        while self.factor <= FACTOR_MAX {
+            let below = self.factor < 1.0 - CLOSE;
+            let every = if below { GROWS_EVERY_MS } else { TRIES_MORE_EVERY_MS };
+            if now - self.grown_at < every {
+                break;
+            }
+            self.grown_at += every;
+            let grown = self.factor * GROWTH;
+            self.factor = if below { grown.min(1.0) } else { grown };
         }
         self.factor > FACTOR_MAX
     }
@@ -135,6 +163,7 @@ impl Bucket {
     /// Gives a token, a slot that is near, or a promise.
     pub(super) fn admit(&mut self, who: u64, traffic: Traffic, workers: u32, now: i64) -> Admit {
         self.refill(workers, now);
+        self.note(traffic, now);
         let order = self.take_back(who, now).unwrap_or(u64::MAX);
         let slot = self.slot(order, traffic, workers, now);
         if slot <= now {
@@ -143,6 +172,26 @@ impl Bucket {
         }
         let holds = slot <= now + HOLD_MS;
         Admit::WaitUntil(self.promise(Promise { who, order, at: slot, traffic, holds }, workers))
+    }
+
+    /// Promises a slot that is too far to be waited for; takes nothing where one is near.
+    pub(super) fn put_off(
+        &mut self,
+        who: u64,
+        traffic: Traffic,
+        workers: u32,
+        now: i64,
+    ) -> Option<i64> {
+        self.refill(workers, now);
+        self.note(traffic, now);
+        let known = self.promises.iter().find(|promise| promise.who == who && !promise.holds);
+        let order = known.map_or(u64::MAX, |promise| promise.order);
+        let slot = self.slot(order, traffic, workers, now);
+        if slot <= now + HOLD_MS {
+            return None;
+        }
+        let order = self.take_back(who, now).unwrap_or(u64::MAX);
+        Some(self.promise(Promise { who, order, at: slot, traffic, holds: false }, workers))
     }
 
     /// Learns from a throttle, and promises its caller another slot.
@@ -155,6 +204,7 @@ impl Bucket {
         now: i64,
     ) -> i64 {
         self.refill(workers, now);
+        self.note(traffic, now);
         match self.throttled_at {
             Some(at) if now - at < ONE_THROTTLE_MS => {}
             Some(_) => {
@@ -181,7 +231,16 @@ impl Bucket {
     }
 
     fn burst(&self, workers: u32) -> f64 {
-        (self.quota.burst / f64::from(workers)).max(1.0)
+        self.quota.full(workers)
+    }
+
+    fn note(&mut self, traffic: Traffic, now: i64) {
+        match traffic {
+            Traffic::Checkout | Traffic::Operations | Traffic::Notifications => {
+                self.others_at = self.others_at.max(Some(now));
+            }
+            Traffic::Recurring => {}
+        }
     }
 
     fn refill(&mut self, workers: u32, now: i64) {
@@ -221,7 +280,11 @@ impl Bucket {
         let (rate, burst) = (self.rate(workers), self.burst(workers));
         let reserve = match traffic {
             Traffic::Checkout | Traffic::Operations | Traffic::Notifications => 0.0,
-            Traffic::Recurring => (burst * RESERVE).ceil().min(burst - 1.0).max(0.0),
+            Traffic::Recurring => {
+                let others = self.others_at.is_some_and(|at| now - at < OTHERS_MS);
+                let part = if others { (burst * RESERVE).ceil() } else { RESERVE_FOR_NOBODY };
+                part.min(burst - 1.0).max(0.0)
+            }
         };
         let wanted = 1.0 + reserve;
         let goes_first =

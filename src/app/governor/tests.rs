@@ -142,13 +142,30 @@ fn quiet_time_lets_the_rate_grow_until_nothing_is_governed() {
             .collect();
         crowd[29] - crowd[28]
     };
-    assert_eq!(spacing(29 * SECOND), 1_000);
-    let grown = spacing(300 * SECOND);
+    assert_eq!(spacing(119 * SECOND), 1_000);
+    let grown = spacing(1_200 * SECOND);
     assert!((600..=625).contains(&grown), "{grown}");
-    assert_eq!(governor.admit(&checkout("late"), 869 * SECOND), Admit::Go);
+    assert_eq!(governor.admit(&checkout("late"), 3_479 * SECOND), Admit::Go);
     assert_eq!(governor.governed(), 1);
-    assert_eq!(governor.admit(&checkout("later"), 870 * SECOND), Admit::Go);
+    assert_eq!(governor.admit(&checkout("later"), 3_480 * SECOND), Admit::Go);
     assert_eq!(governor.governed(), 0);
+}
+
+#[test]
+fn a_rate_that_was_halved_comes_back_sooner_than_it_grows_beyond_the_documents() {
+    let governor = governed(1);
+    let spacing = |now: i64| {
+        let crowd: Vec<i64> = (0..30)
+            .map(|n| at(governor.admit(&recurring(&format!("{now}/{n}")), now), now))
+            .collect();
+        crowd[29] - crowd[28]
+    };
+    governor.throttled(&recurring("again"), None, 10 * SECOND);
+    assert_eq!(spacing(11 * SECOND), 2_000);
+    // Fifteen steps of half a minute; from there on steps of two.
+    assert_eq!(spacing(460 * SECOND), 1_000);
+    assert_eq!(spacing(579 * SECOND), 1_000);
+    assert!(spacing(580 * SECOND) < 960);
 }
 
 #[test]
@@ -234,6 +251,37 @@ fn recurring_charges_leave_a_reserve_that_checkout_may_drain() {
     let go = |ask: &Ask<'_>| governor.admit(ask, now) == Admit::Go;
     assert_eq!((0..20).filter(|n| go(&recurring(&format!("r{n}")))).count(), 7);
     assert_eq!((0..20).filter(|n| go(&checkout(&format!("c{n}")))).count(), 3);
+}
+
+#[test]
+fn where_no_buyer_came_lately_charges_leave_one_token_for_the_first() {
+    let governor = Governor::default();
+    governor.throttled(&recurring("throttled"), None, 0);
+    let all = |now: i64| {
+        let go = |n: i32| governor.admit(&recurring(&format!("{now}/{n}")), now) == Admit::Go;
+        (0..20).filter(|n| go(*n)).count()
+    };
+    assert_eq!(all(60 * SECOND), 9);
+    assert_eq!(governor.admit(&checkout("first"), 60 * SECOND), Admit::Go);
+    // From now on there may be more of them, for an hour.
+    assert_eq!(all(3_000 * SECOND), 7);
+    assert_eq!(all(3_400 * SECOND), 7);
+}
+
+#[test]
+fn a_charge_whose_slot_is_far_is_put_off_and_a_near_one_is_left_to_be_asked_for() {
+    let governor = Governor::default();
+    assert_eq!(governor.put_off(&recurring("ungoverned"), 0), None);
+    governor.throttled(&recurring("throttled"), None, 0);
+    // One goes before them, and one token stays.
+    let far: Vec<Option<i64>> =
+        (0..3).map(|n| governor.put_off(&recurring(&format!("r{n}")), 0)).collect();
+    assert_eq!(far, [Some(3 * SECOND), Some(4 * SECOND), Some(5 * SECOND)]);
+    assert_eq!(governor.put_off(&recurring("r1"), 0), Some(4 * SECOND), "it keeps its place");
+    assert_eq!(governor.put_off(&recurring("r0"), SECOND), None, "near by now, and still promised");
+    assert_eq!(governor.admit(&recurring("throttled"), 2 * SECOND), Admit::Go);
+    assert_eq!(governor.admit(&recurring("r0"), 3 * SECOND), Admit::Go);
+    assert_eq!(governor.admit(&recurring("r1"), 4 * SECOND), Admit::Go);
 }
 
 #[test]
@@ -392,7 +440,15 @@ fn once_anybody_was_throttled_charges_keep_the_documented_pace_everywhere() {
     governor.throttled(&recurring("throttled"), None, 0);
     let buyer = Ask { account: "na/live/A2", ..checkout("buyer") };
     assert_eq!(governor.admit(&buyer, 0), Admit::Go);
-    assert!(at(governor.admit(&other("after"), 0), 0) > 0);
+    // What is left of a documented bucket, but for the token that stays, and then its pace.
+    let go = |account: &str| {
+        let one = |n: &i32| {
+            let who = format!("{account}/{n}");
+            governor.admit(&Ask { account, ..recurring(&who) }, 0) == Admit::Go
+        };
+        (0..20).filter(one).count()
+    };
+    assert_eq!((go("na/live/A2"), go("na/live/A5")), (8, 9));
     // Where nobody was, and long after, nothing holds them.
     let sandbox = Ask { sandbox: true, account: "na/sandbox/A3", ..recurring("sandbox") };
     assert_eq!(governor.admit(&sandbox, 0), Admit::Go);
