@@ -12,9 +12,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::meter::{Figures, Meter, percentiles};
+use crate::orders::{command, order_id};
 use crate::process::{Child, free_port, quiet};
+use crate::queues::Subject;
 use crate::run::{PATIENCE, Plan, complaint};
-use crate::world::{Ground, World, command, order_id};
+use crate::world::{Ground, World};
 
 /// Requests at once while the queue is filled.
 const REQUESTS: usize = 64;
@@ -71,7 +73,7 @@ impl Ingest {
             let place = Arc::clone(&room).acquire_owned().await;
             let own = self.clone();
             sending.spawn(async move {
-                let (status, told) = own.order(command(run, number), false).await;
+                let (status, told) = own.order(command(Subject::Worker, run, number), false).await;
                 assert_eq!(status, 202, "{told}");
                 drop(place);
             });
@@ -149,7 +151,7 @@ async fn measure(ingest: &Ingest, plan: Plan, ground: &Ground, child: &mut Child
     }
     let last = meter.look(paid.len());
     let mut figures = meter.between(&first.unwrap_or(last), &last);
-    figures.void = complaint(ground, plan.orders, paid, 0).await;
+    figures.void = complaint(ground, plan.subject, plan.orders, paid, 0).await;
     figures
 }
 
@@ -189,7 +191,7 @@ pub(crate) async fn latency(world: &mut World, plan: Plan, rate: f64) -> Figures
     let (p50, p99) = percentiles(ended.values().map(|(_, time)| *time).collect());
     let void = match others.first_key_value() {
         Some((id, (status, _))) => Some(format!("{id} was answered {status}")),
-        None => complaint(&ground, total, paid, 0).await,
+        None => complaint(&ground, plan.subject, total, paid, 0).await,
     };
     let figures = Figures { p50, p99, void, ..meter.between(&from, &to) };
     finish(world, ground, child, figures).await
@@ -210,7 +212,7 @@ async fn steadily(
         let own = ingest.clone();
         waiting.spawn(async move {
             let sent = Instant::now();
-            let (code, told) = own.order(command(run, number), true).await;
+            let (code, told) = own.order(command(Subject::Worker, run, number), true).await;
             let status = told["status"].as_str().map_or_else(|| code.to_string(), str::to_owned);
             (order_id(run, number), (status, sent.elapsed()))
         });

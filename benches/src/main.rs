@@ -9,10 +9,13 @@
 )]
 
 mod bare;
+mod drain;
 mod embedded;
 mod meter;
+mod orders;
 mod peers;
 mod process;
+mod pss;
 mod queues;
 mod report;
 mod run;
@@ -42,6 +45,13 @@ const ROOM: u16 = 1_200;
 /// Of that half load lasts in a run for latency.
 const STEADY_S: f64 = 8.0;
 
+/// Who stands on RabbitMQ and PostgreSQL, each after the other in every round.
+const SUBJECTS: [(Subject, Who); 3] = [
+    (Subject::Worker, Who::Worker),
+    (Subject::WorkerV2, Who::WorkerV2),
+    (Subject::Bare, Who::Bare),
+];
+
 #[derive(clap::Parser)]
 enum Cli {
     /// Answers for Amazon.
@@ -70,7 +80,7 @@ struct Drive {
     /// Payments in hand at once, for the worker and the bare loop alike.
     #[arg(long, default_value_t = 256)]
     concurrency: u16,
-    /// Only runs whose name contains this: throughput, latency, memory.
+    /// Only runs whose name contains this: throughput, latency, memory, drain.
     #[arg(long, default_value = "")]
     only: String,
     /// Only over RabbitMQ and PostgreSQL.
@@ -132,6 +142,9 @@ impl Drive {
             }
             eprintln!("round {round} of {rounds} is done");
         }
+        if self.wants("drain") {
+            report.drain = Some(drain::drain(&mut world, self.drain_plan()).await);
+        }
         report
     }
 
@@ -149,11 +162,24 @@ impl Drive {
         }
     }
 
+    fn drain_plan(&self) -> drain::Plan {
+        let plan = self.plan(Subject::Worker, 0);
+        let (charges, drains, calm_s) = if self.quick { (1_500, 1, 15) } else { (5_000, 2, 56) };
+        drain::Plan {
+            charges,
+            drains,
+            calm: Duration::from_secs(calm_s),
+            concurrency: plan.concurrency,
+            patience: plan.patience,
+        }
+    }
+
     async fn throughputs(&self, world: &mut World, report: &mut Report, latency_ms: u64) {
         if !self.wants("throughput") {
             return;
         }
-        for (subject, who) in [(Subject::Worker, Who::Worker), (Subject::Bare, Who::Bare)] {
+        report.signatures.get_or_insert_with(pss::cost_of_1000);
+        for (subject, who) in SUBJECTS {
             let figures = run::throughput(world, self.plan(subject, latency_ms)).await;
             self.note(report, Kind::Throughput, latency_ms, who, figures);
         }
@@ -173,8 +199,10 @@ impl Drive {
         };
         // Without a throughput there is no half of it; then at a rate that every machine bears.
         let half = |report: &Report, who| report.rate(latency_ms, who).unwrap_or(200.0) / 2.0;
-        let rate = half(report, &Who::Worker);
-        for (subject, who) in [(Subject::Worker, Who::Worker), (Subject::Bare, Who::Bare)] {
+        let by_mws = half(report, &Who::Worker);
+        let by_v2 = half(report, &Who::WorkerV2);
+        for (subject, who) in SUBJECTS {
+            let rate = if who == Who::WorkerV2 { by_v2 } else { by_mws };
             let figures = run::latency(world, steadily(rate, subject), rate).await;
             self.note(report, Kind::Latency, latency_ms, who, figures);
         }

@@ -40,6 +40,8 @@ pub(crate) struct Figures {
     /// The part of the machine that programs outside of the benchmark used.
     pub(crate) foreign: f64,
     pub(crate) peak_mib: f64,
+    /// Calls to Amazon for an order.
+    pub(crate) calls: f64,
     /// From publish to event, in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,

@@ -16,14 +16,18 @@ use lapin::{
 pub(crate) const BARE_ORDERS: &str = "bench.bare.orders";
 /// The bare loop's exchange.
 pub(crate) const BARE_EVENTS: &str = "bench.bare.events";
+/// Where the worker takes its commands from.
+const COMMANDS: &str = "payments.commands";
 /// Where every event ends up.
 const EVENTS: &str = "bench.events";
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
-    /// The worker.
+    /// The worker, by MWS.
     Worker,
+    /// The worker, by API v2.
+    WorkerV2,
     /// The bare loop.
     Bare,
 }
@@ -31,15 +35,23 @@ pub(crate) enum Subject {
 impl Subject {
     fn commands(self) -> (&'static str, &'static str) {
         match self {
-            Subject::Worker => ("payments.commands", "order.import"),
+            Subject::Worker | Subject::WorkerV2 => (COMMANDS, "order.import"),
             Subject::Bare => ("", BARE_ORDERS),
         }
     }
 
     fn events(self) -> &'static str {
         match self {
-            Subject::Worker => "payments.events",
+            Subject::Worker | Subject::WorkerV2 => "payments.events",
             Subject::Bare => BARE_EVENTS,
+        }
+    }
+
+    /// The one call of an order that moves its money, as the stub counts it.
+    pub(crate) fn money_call(self) -> &'static str {
+        match self {
+            Subject::Worker | Subject::Bare => "Authorize",
+            Subject::WorkerV2 => "CompleteCheckoutSession",
         }
     }
 }
@@ -92,10 +104,26 @@ impl Queues {
         bound.await.expect("a binding");
     }
 
-    /// Hands a command over; its confirm is still to come.
+    /// Hands an order over; its confirm is still to come.
     pub(crate) async fn publish(
         &self,
         subject: Subject,
+        message_id: &str,
+        body: &str,
+    ) -> PublisherConfirm {
+        let (exchange, key) = subject.commands();
+        self.hand_over(exchange, key, message_id, body).await
+    }
+
+    /// Hands a charge of an agreement over.
+    pub(crate) async fn publish_charge(&self, message_id: &str, body: &str) -> PublisherConfirm {
+        self.hand_over(COMMANDS, "charge.recurring", message_id, body).await
+    }
+
+    async fn hand_over(
+        &self,
+        exchange: &str,
+        key: &str,
         message_id: &str,
         body: &str,
     ) -> PublisherConfirm {
@@ -103,7 +131,6 @@ impl Queues {
             .with_message_id(message_id.into())
             .with_content_type("application/json".into())
             .with_delivery_mode(2);
-        let (exchange, key) = subject.commands();
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         self.publishing
             .basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties)

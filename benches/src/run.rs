@@ -9,9 +9,10 @@ use futures_util::StreamExt;
 use lapin::Consumer;
 
 use crate::meter::{Figures, Meter, percentiles};
+use crate::orders::{command, order_id};
 use crate::process::{Child, quiet};
 use crate::queues::{Queues, Subject, confirmed};
-use crate::world::{Ground, World, command, order_id};
+use crate::world::{Ground, World};
 
 /// The longest that a run may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -64,7 +65,7 @@ async fn fill(queues: &Queues, plan: Plan, run: u32) {
     let mut due = std::collections::VecDeque::new();
     for number in 0..plan.orders {
         let id = format!("bench-{}", order_id(run, number));
-        due.push_back(queues.publish(plan.subject, &id, &command(run, number)).await);
+        due.push_back(queues.publish(plan.subject, &id, &command(plan.subject, run, number)).await);
         if due.len() >= IN_FLIGHT
             && let Some(first) = due.pop_front()
         {
@@ -96,7 +97,9 @@ async fn work_off(world: &World, plan: Plan, ground: &Ground, child: &mut Child)
     let mut figures = meter.between(&first.unwrap_or(last), &last);
     let bodies = world.queues.take(plan.orders).await;
     let ids: Vec<_> = bodies.iter().filter_map(|body| paid_order(body)).collect();
-    figures.void = complaint(ground, plan.orders, ids, world.queues.waiting().await).await;
+    figures.calls = ground.stub.calls().await as f64 / plan.orders as f64;
+    let more = world.queues.waiting().await;
+    figures.void = complaint(ground, plan.subject, plan.orders, ids, more).await;
     figures
 }
 
@@ -110,6 +113,7 @@ fn paid_order(body: &[u8]) -> Option<String> {
 /// What is wrong with the events of a run, or with what the stub saw.
 pub(crate) async fn complaint(
     ground: &Ground,
+    subject: Subject,
     orders: usize,
     paid: Vec<String>,
     more: usize,
@@ -125,7 +129,7 @@ pub(crate) async fn complaint(
             "{once} of {orders} orders have exactly one event of having been paid"
         ));
     }
-    ground.stub.complaint(orders).await
+    ground.stub.complaint(subject, orders).await
 }
 
 /// From publish to event while commands come at a steady rate, whatever becomes of them.
@@ -152,8 +156,9 @@ pub(crate) async fn latency(world: &mut World, plan: Plan, rate: f64) -> Figures
     let ids = seen.keys().cloned().collect();
     let times = published.iter().filter_map(|(id, at)| Some(*seen.get(id)? - *at)).collect();
     let (p50, p99) = percentiles(times);
-    let void = complaint(&ground, total, ids, 0).await;
-    let figures = Figures { p50, p99, void, ..meter.between(&from, &to) };
+    let void = complaint(&ground, plan.subject, total, ids, 0).await;
+    let calls = ground.stub.calls().await as f64 / total as f64;
+    let figures = Figures { calls, p50, p99, void, ..meter.between(&from, &to) };
     finish(world, ground, child, figures).await
 }
 
@@ -170,7 +175,7 @@ async fn publish_steadily(
         let at = begun + Duration::from_secs_f64(number as f64 / rate);
         tokio::time::sleep_until(at.into()).await;
         let number = WARM_UP + number;
-        let (id, body) = (order_id(run, number), command(run, number));
+        let (id, body) = (order_id(run, number), command(plan.subject, run, number));
         published.push((id.clone(), Instant::now()));
         due.push(queues.publish(plan.subject, &format!("bench-{id}"), &body).await);
     }

@@ -10,14 +10,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::bare;
+use crate::orders::{ACCOUNTS, merchant, merchant_of_v2};
 use crate::process::{Child, free_port};
 use crate::queues::{Queues, Subject};
-use crate::{bare, sign};
 
-/// Seller accounts that the orders are spread over: one alone may not fill the worker.
-pub(crate) const ACCOUNTS: usize = 8;
 const TEMPLATE: &str = "bench_template";
 
 /// Where everything is.
@@ -99,8 +98,19 @@ impl World {
     fn furnish(&self, database: &str, data: &Path) {
         self.cli(&["migrate", "up"], "", database, data);
         for account in 0..ACCOUNTS {
-            let mid = merchant(account).to_string();
-            self.cli(&["mid", "add", "--file", "-"], &mid, database, data);
+            self.add_merchant(&merchant(account), database, data);
+            self.add_merchant(&merchant_of_v2(account), database, data);
+        }
+    }
+
+    fn add_merchant(&self, merchant: &Value, database: &str, data: &Path) {
+        self.cli(&["mid", "add", "--file", "-"], &merchant.to_string(), database, data);
+    }
+
+    /// Adds seller accounts to the database of a run.
+    pub(crate) fn add_merchants(&self, ground: &Ground, merchants: impl Iterator<Item = Value>) {
+        for merchant in merchants {
+            self.add_merchant(&merchant, &ground.database, &ground.data);
         }
     }
 
@@ -153,7 +163,7 @@ impl World {
         let name = format!("bench_{run}");
         self.drop_database(&name).await;
         match subject {
-            Subject::Worker => {
+            Subject::Worker | Subject::WorkerV2 => {
                 self.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
             }
             Subject::Bare => {
@@ -166,6 +176,8 @@ impl World {
         self.queues.prepare(subject).await;
         let data = self.places.folder.join(&name);
         fs::create_dir_all(&data).expect("a folder");
+        // The peers' stub speaks MWS alone.
+        let own = own || subject == Subject::WorkerV2;
         let stub = self.stub(latency_ms, own, &data).await;
         Ground { run, database: self.database_url(&name), data, stub }
     }
@@ -226,7 +238,7 @@ impl World {
     pub(crate) fn start(&self, subject: Subject, ground: &Ground, concurrency: u16) -> Child {
         let concurrency = concurrency.to_string();
         let mut command = match subject {
-            Subject::Worker => {
+            Subject::Worker | Subject::WorkerV2 => {
                 let roles = ["serve", "--roles", "worker,relay"];
                 let mut command = self.worker(&roles, &ground.database, &ground.data);
                 command.env("AMQP_URL", &self.places.amqp);
@@ -273,7 +285,9 @@ impl World {
 
 fn at_the_stub(command: &mut Command, ground: &Ground) {
     let url = format!("http://{}", ground.stub.address);
-    command.env("AMAZON_MWS_ENDPOINT", &url).env("AMAZON_PROFILE_ENDPOINT", &url);
+    for of in ["AMAZON_MWS_ENDPOINT", "AMAZON_V2_ENDPOINT", "AMAZON_PROFILE_ENDPOINT"] {
+        command.env(of, &url);
+    }
     command.env("METRICS_LISTEN", format!("127.0.0.1:{}", free_port()));
 }
 
@@ -290,50 +304,27 @@ impl Stub {
     }
 
     /// What is wrong with what it has seen, if anything is.
-    pub(crate) async fn complaint(&self, orders: usize) -> Option<String> {
+    pub(crate) async fn complaint(&self, subject: Subject, orders: usize) -> Option<String> {
         let stats = self.stats().await;
         let clean = ["orders_captured_twice", "bad_sequence", "bad_signature"];
         let good = stats["orders_captured"] == orders
-            && stats["ops"]["Authorize"] == orders
+            && stats["ops"][subject.money_call()] == orders
             && clean.iter().all(|name| stats[name] == 0);
         (!good).then(|| format!("the stub saw {stats} for {orders} orders"))
     }
-}
 
-fn merchant(account: usize) -> Value {
-    json!({
-        "id": format!("bench-{account}"),
-        "title": format!("Bench {account}"),
-        "descriptor": "BENCH",
-        "midNumber": "1",
-        "region": "na",
-        "sandbox": true,
-        "api": "mws",
-        "merchantId": format!("A1BENCH{account}"),
-        "accessKey": "AKIABENCH",
-        "secretKey": sign::SECRET,
-        "clientId": "amzn1.application-oa2-client.bench",
-        "clientSecret": "bench-client-secret",
-    })
-}
+    /// How many calls it has answered.
+    pub(crate) async fn calls(&self) -> u64 {
+        let stats = self.stats().await;
+        let calls = stats["ops"].as_object().into_iter().flat_map(|ops| ops.values());
+        calls.filter_map(Value::as_u64).sum()
+    }
 
-/// The id of an order.
-pub(crate) fn order_id(run: u32, number: usize) -> String {
-    format!("b{run}-{number:06}")
-}
-
-/// A command as the CRM would send it.
-pub(crate) fn command(run: u32, number: usize) -> String {
-    json!({
-        "orderId": order_id(run, number),
-        "amazonBillerId": format!("bench-{}", number % ACCOUNTS),
-        "amazonOrderId": format!("S01-{run:07}-{number:07}"),
-        "amount": format!("{}.99", 10 + number % 90),
-        "currency": "USD",
-        "paySource": "AMAZON",
-        "firstName": "Ada",
-        "lastName": "Lovelace",
-        "emailAddress": "ada@example.com",
-    })
-    .to_string()
+    /// From now on it keeps Amazon's production quotas, and counts anew what becomes of them.
+    pub(crate) async fn keep_quotas(&self) {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5));
+        let client = client.tls_certs_only([]).build().expect("a client");
+        let asked = client.post(format!("http://{}/quotas", self.address)).send().await;
+        assert_eq!(asked.expect("an answer of the stub").status(), 200);
+    }
 }

@@ -1,11 +1,14 @@
 //! The table: medians and spread over the rounds, and the ratios that count. Absolute figures move
 //! with the machine; what may be compared is what one run of the benchmark shows side by side.
 
+mod per_call;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::drain::Findings;
 use crate::meter::Figures;
 
 /// What was run.
@@ -22,8 +25,10 @@ pub(crate) enum Kind {
 /// Everybody who is measured.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
-    /// The worker on RabbitMQ and PostgreSQL.
+    /// The worker on RabbitMQ and PostgreSQL, by MWS.
     Worker,
+    /// The same by API v2.
+    WorkerV2,
     /// The bare loop on the same.
     Bare,
     /// The worker on its embedded defaults.
@@ -36,6 +41,7 @@ impl Who {
     fn name(&self) -> &str {
         match self {
             Who::Worker => "worker, RabbitMQ quorum + PostgreSQL",
+            Who::WorkerV2 => "worker by API v2, RabbitMQ quorum + PostgreSQL",
             Who::Bare => "bare loop, RabbitMQ quorum + PostgreSQL",
             Who::Embedded => "worker, embedded + SQLite",
             Who::Peer(name) => name,
@@ -48,7 +54,12 @@ type Cell = (Kind, u64, Who);
 
 /// All results.
 #[derive(Debug, Default)]
-pub(crate) struct Report(BTreeMap<Cell, Vec<Figures>>);
+pub(crate) struct Report {
+    runs: BTreeMap<Cell, Vec<Figures>>,
+    /// What 1,000 signatures of API v2 cost by themselves, in processor seconds.
+    pub(crate) signatures: Option<f64>,
+    pub(crate) drain: Option<Findings>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Spread {
@@ -69,16 +80,17 @@ type Part = fn(&Figures) -> f64;
 
 impl Report {
     pub(crate) fn add(&mut self, kind: Kind, latency_ms: u64, who: Who, figures: Figures) {
-        self.0.entry((kind, latency_ms, who)).or_default().push(figures);
+        self.runs.entry((kind, latency_ms, who)).or_default().push(figures);
     }
 
     /// Whether every run counts.
     pub(crate) fn is_whole(&self) -> bool {
-        self.0.values().flatten().all(|figures| figures.void.is_none())
+        self.runs.values().flatten().all(|figures| figures.void.is_none())
+            && self.drain.as_ref().is_none_or(|drain| drain.void.is_none())
     }
 
     fn spread(&self, kind: Kind, latency_ms: u64, who: &Who, part: Part) -> Option<Spread> {
-        let runs = self.0.get(&(kind, latency_ms, who.clone()))?;
+        let runs = self.runs.get(&(kind, latency_ms, who.clone()))?;
         let good = runs.iter().filter(|figures| figures.void.is_none());
         let mut values: Vec<f64> = good.map(part).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -97,7 +109,7 @@ impl Report {
     }
 
     fn rows(&self, kind: Kind) -> impl Iterator<Item = (u64, &Who)> {
-        let cells = self.0.keys().filter(move |(of, ..)| *of == kind);
+        let cells = self.runs.keys().filter(move |(of, ..)| *of == kind);
         cells.map(|(_, latency_ms, who)| (*latency_ms, who))
     }
 
@@ -107,12 +119,17 @@ impl Report {
         self.latency(&mut out);
         self.memory(&mut out);
         self.ratios(&mut out);
-        for ((kind, latency_ms, who), runs) in &self.0 {
+        per_call::table(self, &mut out);
+        if let Some(drain) = &self.drain {
+            drain.tables(&mut out);
+        }
+        for ((kind, latency_ms, who), runs) in &self.runs {
             for why in runs.iter().filter_map(|figures| figures.void.as_ref()) {
                 line(&mut out, &format!("VOID {kind:?}, {latency_ms} ms, {}: {why}", who.name()));
             }
         }
-        let foreign = self.0.values().flatten().map(|figures| figures.foreign);
+        let foreign = self.runs.values().flatten().map(|figures| figures.foreign);
+        let foreign = foreign.chain(self.drain.as_ref().map(|drain| drain.foreign));
         let foreign = foreign.fold(0.0, f64::max) * 100.0;
         line(&mut out, &format!("other programs used at most {foreign:.0} % of the machine"));
         out
@@ -197,7 +214,7 @@ impl Report {
         line(out, &format!("| {} |", head.join(" | ")));
         line(out, &format!("|{}", " --- |".repeat(head.len())));
         for (latency_ms, who) in self.rows(kind) {
-            let runs = &self.0[&(kind, latency_ms, who.clone())];
+            let runs = &self.runs[&(kind, latency_ms, who.clone())];
             let good = runs.iter().filter(|figures| figures.void.is_none()).count();
             let mut row = vec![who.name().to_owned(), format!("{latency_ms} ms")];
             row.extend(cells(latency_ms, who));
@@ -209,13 +226,16 @@ impl Report {
 
     /// What is asked for, beside what came of it.
     fn ratios(&self, out: &mut String) {
+        if self.rows(Kind::Throughput).chain(self.rows(Kind::Memory)).next().is_none() {
+            return;
+        }
         line(out, "| worker, RabbitMQ + PostgreSQL | wanted | is | |");
         line(out, "| --- | --- | --- | --- |");
         for (latency_ms, _) in self.rows(Kind::Throughput).filter(|(_, who)| **who == Who::Worker) {
             self.ratios_at(out, latency_ms);
         }
         let memory =
-            self.0.keys().find(|(kind, _, who)| *kind == Kind::Memory && *who == Who::Worker);
+            self.runs.keys().find(|(kind, _, who)| *kind == Kind::Memory && *who == Who::Worker);
         if let Some((_, latency_ms, _)) = memory {
             let peak = self.spread(Kind::Memory, *latency_ms, &Who::Worker, |f| f.peak_mib);
             row(out, "peak MiB with 1,000 in hand", "≤ 64", peak.map(|p| p.median), |v| {
@@ -258,26 +278,34 @@ impl Report {
 
     /// Every run, for programs.
     pub(crate) fn json(&self) -> Value {
-        let runs = self.0.iter().flat_map(|((kind, latency_ms, who), runs)| {
+        let runs = self.runs.iter().flat_map(|((kind, latency_ms, who), runs)| {
             runs.iter().map(move |f| {
                 json!({
                     "run": format!("{kind:?}"), "who": who.name(), "latency_ms": latency_ms,
-                    "orders_per_s": f.orders_per_s, "cpu_s_per_1000": f.cpu,
+                    "orders_per_s": f.orders_per_s, "cpu_s_per_1000": f.cpu, "calls": f.calls,
                     "rabbitmq_cpu": f.rabbitmq_cpu, "postgres_cpu": f.postgres_cpu,
                     "stub_cpu": f.stub_cpu, "driver_cpu": f.driver_cpu, "foreign": f.foreign,
                     "peak_mib": f.peak_mib, "p50_ms": f.p50, "p99_ms": f.p99, "void": f.void,
                 })
             })
         });
-        runs.collect()
+        let drain = self.drain.as_ref().map(Findings::json);
+        let signatures = self.signatures.map(|cpu| json!({ "signatures_cpu_s_per_1000": cpu }));
+        runs.chain(drain).chain(signatures).collect()
     }
 }
 
-fn line(out: &mut String, text: &str) {
+pub(crate) fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("a string takes whatever is written");
 }
 
-fn row(out: &mut String, what: &str, wanted: &str, is: Option<f64>, good: impl Fn(f64) -> bool) {
+pub(crate) fn row(
+    out: &mut String,
+    what: &str,
+    wanted: &str,
+    is: Option<f64>,
+    good: impl Fn(f64) -> bool,
+) {
     let (is, verdict) = match is {
         Some(value) => (format!("{value:.2}"), if good(value) { "ok" } else { "MISSED" }),
         None => ("void".to_owned(), "MISSED"),
