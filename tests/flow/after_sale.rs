@@ -278,8 +278,9 @@ async fn a_cut_line_refunds_nobody_twice(combination: Combination) {
     for (trouble, reference) in &orders {
         let order_id = format!("o-{trouble}");
         let shown = view(&app, &order_id).await;
+        let operation = refund_call(combination.api);
         let mut fault = json!({
-            "match": {"operation": refund_call(combination.api), "objectId": shown["amazonCaptureId"]},
+            "match": {"operation": operation, "objectId": shown["amazonCaptureId"]},
             "fault": trouble,
             "times": 4,
         });

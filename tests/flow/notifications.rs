@@ -152,7 +152,7 @@ async fn a_paid_order(app: &App, id: &str) -> String {
 }
 
 /// A dispute, which is a refund that we did not make: told once, and counted. v2 lists no refunds
-/// and shows a sum: whose doing it was is told there by the notification of it, if that comes first.
+/// and shows a sum: whose doing it was is told there by its notification, if that comes first.
 async fn what_others_gave_back(app: &App, id: &str, reference: &str) {
     let dispute = json!({"amount": "10.00", "type": "chargeback"});
     app.sim.play(&format!("/objects/{reference}/dispute"), &dispute).await;

@@ -1,6 +1,6 @@
 //! The matrix {embedded, RabbitMQ} × {SQLite, PostgreSQL}, by either of Amazon's APIs: one test
-//! function becomes one test for each cell. The names end in what .config/nextest.toml leaves out where no services run;
-//! keep both alike.
+//! function becomes one test for each cell. The names end in what .config/nextest.toml leaves out
+//! where no services run; keep both alike.
 
 use super::services;
 

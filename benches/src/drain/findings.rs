@@ -88,8 +88,8 @@ impl Findings {
         line(
             out,
             &format!(
-                "drains took {} s; {used:.1} % of the quota was used (by one account {least:.1} %), \
-                 {:.0} of {:.0} calls were throttled; the worker's CPU s / 1,000 charges, with the \
+                "drains took {} s; {used:.1} % of the quota was used \
+                 (by one account {least:.1} %), {:.0} of {:.0} calls were throttled; the worker's CPU s / 1,000 charges, with the \
                  checkouts: {:.2}",
                 drains.join(", "),
                 self.throttled,
