@@ -85,8 +85,8 @@ impl Engine {
         Ok(Taken::Drive(Box::new(Claimed { payment, seat, focus: Focus::Payment })))
     }
 
-    /// When a charge gets its turn by Amazon's quota, where that is far away: it is claimed for then
-    /// and not taken in hand, because thousands that come at once would each only hear as much.
+    /// When a charge gets its turn by Amazon's quota, where that is far away: it is claimed for
+    /// then and not taken in hand, because thousands that come at once would each only hear as much.
     fn slot_far_away(&self, payment: &Payment, account: &Account, now: i64) -> Option<i64> {
         let traffic = Traffic::of(payment.key.subject.kind());
         if traffic != Traffic::Recurring || payment.phase != Phase::Metering {

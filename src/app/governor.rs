@@ -161,7 +161,7 @@ impl Learnt {
         self.warned_at[usize::from(sandbox)].is_some_and(|at| now - at < WARNED_MS)
     }
 
-    /// The bucket that a call has to ask, if one is governed or, for a charge, is to be from now on.
+    /// The bucket that a call has to ask, if one is governed or, for a charge, is to be from now.
     fn governed(
         &mut self,
         key: &(String, &'static str),

@@ -2,8 +2,8 @@
 //! by API v2, with charges on agreements, captures, refunds and cancels after them, with lost
 //! answers at Amazon, and in the middle a restart of RabbitMQ and PostgreSQL and a MID that goes
 //! over from MWS to v2: every command ends once, and the simulator's ledger shows nothing captured
-//! or refunded twice and nothing wrong. Run it by `./chaos`, which gives it services of its own; the
-//! seed is printed.
+//! or refunded twice and nothing wrong. Run it by `./chaos`, which gives it services of its own;
+//! the seed is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 #![allow(clippy::print_stdout, reason = "what it did is its result")]
 #![allow(clippy::disallowed_methods, reason = "its settings are the runner's choice")]

@@ -89,8 +89,8 @@ impl Findings {
             out,
             &format!(
                 "drains took {} s; {used:.1} % of the quota was used \
-                 (by one account {least:.1} %), {:.0} of {:.0} calls were throttled; the worker's CPU s / 1,000 charges, with the \
-                 checkouts: {:.2}",
+                 (by one account {least:.1} %), {:.0} of {:.0} calls were throttled; \
+                 the worker's CPU s / 1,000 charges, with the checkouts: {:.2}",
                 drains.join(", "),
                 self.throttled,
                 self.calls,

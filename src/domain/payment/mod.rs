@@ -14,6 +14,8 @@ mod lookout_tests;
 mod lookup;
 pub mod operations;
 pub mod order_gate;
+#[cfg(test)]
+mod permission_tests;
 mod phase;
 mod session;
 #[cfg(test)]

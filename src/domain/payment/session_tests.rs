@@ -4,8 +4,8 @@
 use super::decide::{Next, Wait};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
-use super::tests::{NOW, Played, authorization, capture, ends, opened, play, play_at, refused};
-use super::tests::{sale, set, usd};
+use super::tests::{Played, authorization, capture, ends, opened, play, refused};
+use super::tests::{sale, usd};
 use crate::domain::command::{CaptureMode, Sale};
 use crate::domain::decline::{RejectionCode, Softness};
 use crate::domain::gateway::{
@@ -14,16 +14,15 @@ use crate::domain::gateway::{
 };
 use crate::domain::ids::{AuthorizationId, CaptureId, ReferenceId};
 use crate::domain::merchant::Api;
-use crate::domain::policy::Policy;
 
 const SESSION: &str = "bd504926-f659-4ad7-a1a9-9a747aaf5275";
-const PERMISSION: &str = "S01-0000009-0000009";
+pub(super) const PERMISSION: &str = "S01-0000009-0000009";
 
 fn id(text: &str) -> ReferenceId {
     ReferenceId::new(text).unwrap()
 }
 
-fn order_on(reference: &str, capture: CaptureMode) -> Payment {
+pub(super) fn order_on(reference: &str, capture: CaptureMode) -> Payment {
     let mut payment = opened(Sale { reference: Some(id(reference)), capture, ..sale() });
     payment.begin_by(Api::V2);
     payment
@@ -61,7 +60,7 @@ fn canceled(reason: &str) -> Reply {
 }
 
 /// A permission with so much left of 19.95.
-fn permission(state: R, left: i64) -> Reply {
+pub(super) fn permission(state: R, left: i64) -> Reply {
     Ok(Answer::Reference(ReferenceView {
         limit: Some(usd(1995)),
         balance: Some(usd(left)),
@@ -70,16 +69,16 @@ fn permission(state: R, left: i64) -> Reply {
     }))
 }
 
-fn charged() -> Reply {
+pub(super) fn charged() -> Reply {
     authorization(A::Closed, "MaxCapturesProcessed", &["C1"])
 }
 
-fn declined(reason: &str) -> Reply {
+pub(super) fn declined(reason: &str) -> Reply {
     Err(Fault::Declined { reason: reason.to_owned() })
 }
 
 #[track_caller]
-fn rejects(played: &Played, field: &str) {
+pub(super) fn rejects(played: &Played, field: &str) {
     let Next::Reject(RejectionCode::Conflict, errors) = &played.last else {
         panic!("{:?}", played.last)
     };
@@ -310,86 +309,6 @@ fn a_session_that_is_over_is_declined_softly_where_another_checkout_may_be_paid(
 }
 
 #[test]
-fn a_permission_is_read_before_it_is_charged() {
-    let on = || order_on(PERMISSION, CaptureMode::Immediate);
-    let played =
-        play(on(), &[("read_reference", permission(R::Open, 1995)), ("authorize", charged())]);
-    ends(&played, Phase::Paid, &[Outcome::Paid]);
-    // Somebody else has charged it, or it is for another total.
-    let played = play(on(), &[("read_reference", permission(R::Open, 1000))]);
-    rejects(&played, "amazonOrderId");
-    let dear = Payment { amount: usd(1999), ..on() };
-    let played = play(dear, &[("read_reference", permission(R::Open, 1995))]);
-    rejects(&played, "amount");
-    // Not chargeable: whether the buyer mended it is asked once.
-    let played = play(
-        on(),
-        &[
-            ("read_reference", permission(R::Suspended, 1995)),
-            ("confirm", refused("PaymentMethodNotUpdated")),
-        ],
-    );
-    ends(&played, Phase::Declined, &[Outcome::Declined]);
-    assert!(played.payment.declined_soft());
-}
-
-#[test]
-fn verdicts_of_v2_have_the_same_meaning_as_their_likes() {
-    for (reason, code, softness) in [
-        ("HardDeclined", "InvalidPaymentMethod", Softness::Soft),
-        ("MFANotCompleted", "AuthenticationRequired", Softness::Soft),
-        ("PaymentMethodNotAllowed", "PaymentMethodNotAllowed", Softness::Soft),
-        ("AmazonRejected", "AmazonRejected", Softness::Hard),
-    ] {
-        let played = play(
-            order_on(PERMISSION, CaptureMode::Immediate),
-            &[("read_reference", permission(R::Open, 1995)), ("authorize", declined(reason))],
-        );
-        ends(&played, Phase::Declined, &[Outcome::Declined]);
-        let decline = played.payment.decline.unwrap();
-        assert_eq!((decline.code.as_str(), decline.softness), (code, softness));
-        assert_eq!(decline.amazon_reason.as_deref(), Some(reason));
-    }
-    // Softly declined is Amazon's failure: it is asked again, twice, and then told.
-    let mut payment = order_on(PERMISSION, CaptureMode::Immediate);
-    payment.phase = Phase::Authorizing;
-    for epoch in [2, 3] {
-        let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
-        assert_eq!((played.payment.epoch, played.told.len()), (epoch, 0));
-        payment = played.payment;
-    }
-    let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
-    let decline = played.payment.decline.unwrap();
-    assert_eq!(decline.code, "ProcessingFailure");
-    assert_eq!(decline.amazon_reason.as_deref(), Some("SoftDeclined"));
-}
-
-#[test]
-fn where_nothing_is_listed_an_absence_proves_nothing() {
-    let mut sent = order_on(PERMISSION, CaptureMode::Immediate);
-    sent.phase = Phase::Authorizing;
-    sent.exposure = Exposure::Sent;
-    let late = NOW + Policy::default().budget_checkout_ms + 1;
-    for state in [R::Open, R::Closed] {
-        let played = play_at(
-            late,
-            sent.clone(),
-            &[
-                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
-                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
-                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
-                ("read_reference", permission(state, 1995)),
-            ],
-        );
-        let Next::Settle(Wait::Operator(reason, _)) = &played.last else {
-            panic!("{:?}", played.last)
-        };
-        assert_eq!(*reason, DeadLetterReason::UnknownOutcome);
-        assert_eq!(played.payment.epoch, 1, "a key that may have booked is never replaced");
-    }
-}
-
-#[test]
 fn a_checkout_that_should_have_charged_and_shows_no_charge_is_not_charged_beside_it() {
     for intent in [Intent::Authorize, Intent::Capture] {
         let script = [("read_reference", open(intent)), ("complete", completed(intent, None))];
@@ -417,27 +336,4 @@ fn a_checkout_that_should_have_charged_and_shows_no_charge_is_not_charged_beside
         );
         ends(&shown, Phase::Paid, &[Outcome::Paid]);
     }
-}
-
-#[test]
-fn a_no_that_amazon_keeps_under_a_key_costs_that_key_alone() {
-    let crashed = || {
-        let mut payment = opened(sale());
-        payment.begin_by(Api::V2);
-        payment.exposure = Exposure::Sent;
-        payment
-    };
-    let again = ("authorize", refused("InvalidChargePermissionStatus"));
-    // Its worker died before it had confirmed what MWS left in Draft.
-    let draft = ("read_reference", Ok(Answer::Reference(ReferenceView::in_state(R::Draft))));
-    let confirmed = [("set_details", set()), ("confirm", Ok(Answer::Done))];
-    let script = [&[again.clone(), draft][..], &confirmed, &[("authorize", charged())]].concat();
-    let played = play(crashed(), &script);
-    ends(&played, Phase::Paid, &[Outcome::Paid]);
-    assert_eq!(played.payment.epoch, 2);
-    // It can be charged by now.
-    let script = [again, ("read_reference", permission(R::Open, 1995)), ("authorize", charged())];
-    let played = play(crashed(), &script);
-    ends(&played, Phase::Paid, &[Outcome::Paid]);
-    assert_eq!(played.payment.epoch, 2);
 }

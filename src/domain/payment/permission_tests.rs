@@ -1,0 +1,117 @@
+//! Charge permissions, each as a history: what is read before one is charged, what Amazon's verdicts
+//! mean, and what is proven by an absence or a "no" of Amazon's.
+
+use super::decide::{Next, Wait};
+use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
+use super::session_tests::{PERMISSION, charged, declined, order_on, permission, rejects};
+use super::state::Payment;
+use super::tests::{NOW, ends, opened, play, play_at, refused};
+use super::tests::{sale, set, usd};
+use crate::domain::command::CaptureMode;
+use crate::domain::decline::Softness;
+use crate::domain::gateway::{Answer, Fault, ReferenceState as R, ReferenceView};
+use crate::domain::merchant::Api;
+use crate::domain::policy::Policy;
+
+#[test]
+fn a_permission_is_read_before_it_is_charged() {
+    let on = || order_on(PERMISSION, CaptureMode::Immediate);
+    let played =
+        play(on(), &[("read_reference", permission(R::Open, 1995)), ("authorize", charged())]);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    // Somebody else has charged it, or it is for another total.
+    let played = play(on(), &[("read_reference", permission(R::Open, 1000))]);
+    rejects(&played, "amazonOrderId");
+    let dear = Payment { amount: usd(1999), ..on() };
+    let played = play(dear, &[("read_reference", permission(R::Open, 1995))]);
+    rejects(&played, "amount");
+    // Not chargeable: whether the buyer mended it is asked once.
+    let played = play(
+        on(),
+        &[
+            ("read_reference", permission(R::Suspended, 1995)),
+            ("confirm", refused("PaymentMethodNotUpdated")),
+        ],
+    );
+    ends(&played, Phase::Declined, &[Outcome::Declined]);
+    assert!(played.payment.declined_soft());
+}
+
+#[test]
+fn verdicts_of_v2_have_the_same_meaning_as_their_likes() {
+    for (reason, code, softness) in [
+        ("HardDeclined", "InvalidPaymentMethod", Softness::Soft),
+        ("MFANotCompleted", "AuthenticationRequired", Softness::Soft),
+        ("PaymentMethodNotAllowed", "PaymentMethodNotAllowed", Softness::Soft),
+        ("AmazonRejected", "AmazonRejected", Softness::Hard),
+    ] {
+        let played = play(
+            order_on(PERMISSION, CaptureMode::Immediate),
+            &[("read_reference", permission(R::Open, 1995)), ("authorize", declined(reason))],
+        );
+        ends(&played, Phase::Declined, &[Outcome::Declined]);
+        let decline = played.payment.decline.unwrap();
+        assert_eq!((decline.code.as_str(), decline.softness), (code, softness));
+        assert_eq!(decline.amazon_reason.as_deref(), Some(reason));
+    }
+    // Softly declined is Amazon's failure: it is asked again, twice, and then told.
+    let mut payment = order_on(PERMISSION, CaptureMode::Immediate);
+    payment.phase = Phase::Authorizing;
+    for epoch in [2, 3] {
+        let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
+        assert_eq!((played.payment.epoch, played.told.len()), (epoch, 0));
+        payment = played.payment;
+    }
+    let played = play(payment, &[("authorize", declined("SoftDeclined"))]);
+    let decline = played.payment.decline.unwrap();
+    assert_eq!(decline.code, "ProcessingFailure");
+    assert_eq!(decline.amazon_reason.as_deref(), Some("SoftDeclined"));
+}
+
+#[test]
+fn where_nothing_is_listed_an_absence_proves_nothing() {
+    let mut sent = order_on(PERMISSION, CaptureMode::Immediate);
+    sent.phase = Phase::Authorizing;
+    sent.exposure = Exposure::Sent;
+    let late = NOW + Policy::default().budget_checkout_ms + 1;
+    for state in [R::Open, R::Closed] {
+        let played = play_at(
+            late,
+            sent.clone(),
+            &[
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("authorize", Err(Fault::Unavailable { code: "ProcessingFailure".to_owned() })),
+                ("read_reference", permission(state, 1995)),
+            ],
+        );
+        let Next::Settle(Wait::Operator(reason, _)) = &played.last else {
+            panic!("{:?}", played.last)
+        };
+        assert_eq!(*reason, DeadLetterReason::UnknownOutcome);
+        assert_eq!(played.payment.epoch, 1, "a key that may have booked is never replaced");
+    }
+}
+
+#[test]
+fn a_no_that_amazon_keeps_under_a_key_costs_that_key_alone() {
+    let crashed = || {
+        let mut payment = opened(sale());
+        payment.begin_by(Api::V2);
+        payment.exposure = Exposure::Sent;
+        payment
+    };
+    let again = ("authorize", refused("InvalidChargePermissionStatus"));
+    // Its worker died before it had confirmed what MWS left in Draft.
+    let draft = ("read_reference", Ok(Answer::Reference(ReferenceView::in_state(R::Draft))));
+    let confirmed = [("set_details", set()), ("confirm", Ok(Answer::Done))];
+    let script = [&[again.clone(), draft][..], &confirmed, &[("authorize", charged())]].concat();
+    let played = play(crashed(), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!(played.payment.epoch, 2);
+    // It can be charged by now.
+    let script = [again, ("read_reference", permission(R::Open, 1995)), ("authorize", charged())];
+    let played = play(crashed(), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!(played.payment.epoch, 2);
+}
