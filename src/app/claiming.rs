@@ -86,7 +86,7 @@ impl Engine {
     }
 
     /// When a charge gets its turn by Amazon's quota, where that is far away: it is claimed for
-    /// then and not taken in hand, because thousands that come at once would each only hear as much.
+    /// then and not taken in hand, because thousands that come at once would each only hear it.
     fn slot_far_away(&self, payment: &Payment, account: &Account, now: i64) -> Option<i64> {
         let traffic = Traffic::of(payment.key.subject.kind());
         if traffic != Traffic::Recurring || payment.phase != Phase::Metering {

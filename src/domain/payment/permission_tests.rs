@@ -1,5 +1,5 @@
-//! Charge permissions, each as a history: what is read before one is charged, what Amazon's verdicts
-//! mean, and what is proven by an absence or a "no" of Amazon's.
+//! Charge permissions, each as a history: what is read before one is charged, what Amazon's
+//! verdicts mean, and what is proven by an absence or a "no" of Amazon's.
 
 use super::decide::{Next, Wait};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
