@@ -33,6 +33,8 @@ pub struct Run {
     pub cause: Option<String>,
     /// Whether Amazon keeps a refusal under the epoch's key, and would only repeat it.
     pub key_spent: bool,
+    /// Whether that call had gone out before and was not answered then.
+    pub after_silence: bool,
     /// Look-ups so far: a guard against turning in circles.
     pub lookups: u32,
     /// Whether a suspended reference was confirmed again in this run.

@@ -5,6 +5,7 @@ use super::calls::{authorization_key, authorize, confirm, read_reference, set_de
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::session;
+use super::spent_key::{may_be_ours, takes_another_key};
 use super::state::Payment;
 use crate::domain::command::Kind;
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
@@ -74,6 +75,7 @@ pub(super) fn on_refused(
         | "CheckoutSessionCanceled"
         | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
+                run.after_silence = payment.exposure == Exposure::Sent;
                 // The business answer to this very call: nothing moved under this key.
                 payment.exposure = Exposure::Clear;
                 run.key_spent = code == "InvalidChargePermissionStatus";
@@ -231,16 +233,6 @@ fn on_draft(
     set_details(payment)
 }
 
-/// API v2 keeps its "no" to a call under the call's key and repeats it, whatever became of the
-/// permission since: what is asked for now that it can be charged is a new epoch.
-fn takes_another_key(payment: &mut Payment, run: &mut Run) -> bool {
-    let spent = std::mem::take(&mut run.key_spent) && payment.exposure == Exposure::Clear;
-    if spent {
-        payment.begin_epoch();
-    }
-    spent
-}
-
 fn on_open(
     payment: &mut Payment,
     run: &mut Run,
@@ -251,6 +243,12 @@ fn on_open(
     if view.authentication_required {
         let required = Decline::authentication_required("PaymentAuthenticationRequired");
         return decline(payment, run, "authentication", required);
+    }
+    if may_be_ours(run, view) {
+        payment.exposure = Exposure::Sent;
+        if payment.on_agreement() {
+            return ask_again(payment, run, now, policy);
+        }
     }
     if payment.owns_reference {
         match view.total {

@@ -20,6 +20,7 @@ mod phase;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod spent_key;
 mod state;
 #[cfg(test)]
 mod tests;

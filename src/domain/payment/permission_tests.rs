@@ -13,6 +13,8 @@ use crate::domain::gateway::{Answer, Fault, ReferenceState as R, ReferenceView};
 use crate::domain::merchant::Api;
 use crate::domain::policy::Policy;
 
+const STANDING: &str = "C01-0000009-0000009";
+
 #[test]
 fn a_permission_is_read_before_it_is_charged() {
     let on = || order_on(PERMISSION, CaptureMode::Immediate);
@@ -90,6 +92,39 @@ fn where_nothing_is_listed_an_absence_proves_nothing() {
         };
         assert_eq!(*reason, DeadLetterReason::UnknownOutcome);
         assert_eq!(played.payment.epoch, 1, "a key that may have booked is never replaced");
+    }
+}
+
+#[test]
+fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
+    let lost = |reference: &str| {
+        let mut payment = order_on(reference, CaptureMode::Immediate);
+        payment.begin_by(Api::V2);
+        payment.phase = Phase::Authorizing;
+        payment.exposure = Exposure::Sent;
+        payment
+    };
+    let again = || ("authorize", refused("InvalidChargePermissionStatus"));
+    let in_progress = |limit| {
+        Ok(Answer::Reference(ReferenceView {
+            limit,
+            balance: limit,
+            reason: Some("ChargeInProgress".to_owned()),
+            lists_all: false,
+            ..ReferenceView::in_state(R::Open)
+        }))
+    };
+    let standing = ReferenceView { lists_all: false, ..ReferenceView::in_state(R::Open) };
+    for (reference, shown) in [
+        (PERMISSION, permission(R::Open, 0)),
+        (PERMISSION, in_progress(Some(usd(1995)))),
+        (STANDING, in_progress(None)),
+        (STANDING, Ok(Answer::Reference(standing))),
+    ] {
+        let script = [again(), ("read_reference", shown), ("authorize", charged())];
+        let played = play(lost(reference), &script);
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        assert_eq!(played.payment.epoch, 1, "under another key it could be the second charge");
     }
 }
 
