@@ -101,24 +101,26 @@ pub(super) fn received(delivery: &mut lapin::message::Delivery) -> (Message, u32
         headers: std::collections::BTreeMap::new(),
     };
     let mut count = 0;
+    let (mut named, mut before_death) = (None, None);
     let by_name = delivery.exchange.as_str().is_empty();
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
         let name = name.as_str();
         if name == DELIVERY_COUNT {
             count = number(value);
         }
-        if name == DEATHS
-            && by_name
-            && let Some(key) = key_before_death(value)
-        {
-            message.routing_key = key;
+        if name == DEATHS {
+            before_death = key_before_death(value);
         }
         let Some(value) = header_text(value) else { continue };
         if name == ROUTING_KEY && by_name {
-            message.routing_key = value;
+            named = Some(value);
         } else if !is_foreign(name) {
             message.headers.insert(name.to_owned(), value);
         }
+    }
+    // Our own word for it is stronger: what was in a queue by name died under that name.
+    if by_name && let Some(key) = named.or(before_death) {
+        message.routing_key = key;
     }
     (message, count)
 }
@@ -204,6 +206,34 @@ mod tests {
         let mut publication = publication(Target::Commands);
         publication.message.message_id = Some("x".repeat(256));
         assert!(properties(&publication).is_err());
+    }
+
+    #[test]
+    fn what_was_thrown_out_has_the_routing_key_that_it_had_before() {
+        let dead_under = |key: &str| {
+            let mut death = FieldTable::default();
+            let keys = vec![AMQPValue::LongString(key.into())];
+            death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
+            AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into())
+        };
+        let of = |exchange: &str, headers: &[(&str, AMQPValue)]| {
+            let key = "lane.checkout.v1.dlq";
+            let mut delivery = Delivery::mock(1, exchange.into(), key.into(), false, Vec::new());
+            let mut table = FieldTable::default();
+            for (name, value) in headers {
+                table.insert((*name).into(), value.clone());
+            }
+            delivery.properties = BasicProperties::default().with_headers(table);
+            received(&mut delivery).0.routing_key
+        };
+        let deaths = ("x-death", dead_under("order.import"));
+        assert_eq!(of("", std::slice::from_ref(&deaths)), "order.import");
+        // From a retry tier it comes under its own key, whatever it died of there.
+        assert_eq!(of(COMMANDS, &[deaths]), "lane.checkout.v1.dlq");
+        // It was in its lane by name, and died under that.
+        let by_name = ("x-death", dead_under("lane.suspect.v1"));
+        let ours = (ROUTING_KEY, AMQPValue::LongString("refund.request".into()));
+        assert_eq!(of("", &[by_name, ours]), "refund.request");
     }
 
     #[test]
