@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use crm::Crm;
 use judge::judge;
-use orders::{BY_V2, Chance, GOES_OVER, payment};
+use orders::{BY_V2, GOES_OVER, payment};
 use serde_json::{Value, json};
 use support::app::{merchant, merchant_by_v2, merchant_id};
+use support::chance::Chance;
 use support::{App, Broker, Combination, Store};
 
 fn setting(name: &str, otherwise: u64) -> u64 {
@@ -36,7 +37,7 @@ async fn main() {
     let orders = setting("CHAOS_ORDERS", 2_000);
     let seed = setting("CHAOS_SEED", u64::from(std::process::id()));
     println!("chaos: seed {seed}, {orders} orders");
-    let mut chance = Chance::of(seed);
+    let mut chance = Chance::new(seed);
 
     let combination = Combination::of(Broker::RabbitMq, Store::Postgres);
     let mut app = App::builder(combination)

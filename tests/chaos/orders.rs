@@ -6,27 +6,12 @@ use serde_json::{Value, json};
 use super::crm::{Operation, Payment, When};
 use super::support::App;
 use super::support::app::{MID, merchant, merchant_by_v2, order};
+use super::support::chance::Chance;
 use super::support::sim::Reference;
 
 /// The MID that speaks v2, and the one that goes over to it in the middle.
 pub(crate) const BY_V2: &str = "mid-2";
 pub(crate) const GOES_OVER: &str = "mid-3";
-
-/// Chance that a seed reproduces.
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn of(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
-    }
-}
 
 /// How the authorizations, captures and refunds of an order end.
 fn plan(chance: &mut Chance) -> Value {

@@ -25,8 +25,9 @@ mod world;
 
 use std::collections::HashMap;
 
-use draw::{Chance, Subscription, text};
+use draw::{Subscription, text};
 use serde_json::{Value, json};
+use support::chance::Chance;
 use time::{Date, Month};
 use told::{Sums, Told};
 use world::{Mid, World};

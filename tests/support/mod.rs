@@ -6,6 +6,7 @@
 pub(crate) mod amqp;
 pub(crate) mod app;
 pub(crate) mod buyer;
+pub(crate) mod chance;
 pub(crate) mod http;
 pub(crate) mod matrix;
 pub(crate) mod process;
