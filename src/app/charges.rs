@@ -41,19 +41,18 @@ impl Engine {
         else {
             return Ok(());
         };
-        known.rivals = self
-            .mandates
-            .rivals(&RivalQuery {
-                key: sale.key.clone(),
-                seller_account: seller.to_owned(),
-                agreement: agreement.clone(),
-                order: order.clone(),
-                cycle: cycle.clone(),
-            })
-            .await?;
+        let query = RivalQuery {
+            key: sale.key.clone(),
+            seller_account: seller.to_owned(),
+            agreement: agreement.clone(),
+            order: order.clone(),
+            cycle: cycle.clone(),
+        };
+        known.rivals = self.mandates.rivals(&query).await?;
         if known.rivals.iter().any(Payment::declined_soft) {
-            // Read after them: what has changed between is found by the fence.
+            // The fence comes first: what becomes of them after it is found by it.
             known.mandate = self.mandates.mandate(seller, agreement).await?;
+            known.rivals = self.mandates.rivals(&query).await?;
         }
         Ok(())
     }

@@ -30,10 +30,14 @@ pub(crate) struct Rows {
 }
 
 /// The database.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) rows: Mutex<Rows>,
+    /// What somebody else does as soon as rivals were read.
+    pub(crate) after_rivals: Mutex<Option<Interloper>>,
 }
+
+pub(crate) type Interloper = Box<dyn FnOnce(&mut Rows) + Send>;
 
 impl Rows {
     /// All of it or nothing: whatever can be refused is refused before the first row is written.
@@ -355,7 +359,14 @@ impl MandateStore for Line {
                 && one.of_order.as_ref() == Some(&query.order)
                 && one.texts.cycle.as_ref() == Some(&query.cycle)
         };
-        self.reach(|rows| rows.payments.values().filter(rival).cloned().collect()).await
+        let rivals = self
+            .reach(|rows| rows.payments.values().filter(rival).cloned().collect::<Vec<_>>())
+            .await?;
+        let interloper = self.memory.after_rivals.lock().unwrap().take();
+        if let Some(interloper) = interloper {
+            interloper(&mut self.memory.rows.lock().unwrap());
+        }
+        Ok(rivals)
     }
 
     async fn look_at_mandate(
