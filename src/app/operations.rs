@@ -241,7 +241,7 @@ impl Engine {
             return Ok(());
         };
         let row_id = tag.row_id(&payment.id());
-        let joined = self.store.waiters(&row_id).await?;
+        let joined = self.waiters_surely(&row_id).await?;
         let operation = payment.operations.remove(at);
         let asker = operation.asker;
         let mut messages: BTreeMap<String, Vec<ReplyTarget>> = BTreeMap::new();
@@ -270,7 +270,7 @@ impl Engine {
         tag: &OperationTag,
     ) -> Result<(), StoreError> {
         let row_id = tag.row_id(payment_id);
-        for waiter in self.store.waiters(&row_id).await? {
+        for waiter in self.waiters_surely(&row_id).await? {
             commit.forget.push((row_id.clone(), waiter.message_id.clone()));
             commit.waiters.push(Waiter { payment_id: payment_id.to_owned(), ..waiter });
         }

@@ -10,13 +10,13 @@ use super::governor::{Admit, Ask, HOLD_MS, Traffic};
 use super::slots::Seat;
 use super::trail::Trail;
 use crate::domain::command::Subject;
-use crate::domain::decline::RejectionCode;
+use crate::domain::decline::{FieldError, RejectionCode};
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::merchant::Api;
 use crate::domain::payment::decide::{Next, Run, Wait, decide, start};
 use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::operations::{self, OperationPhase};
-use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, order_gate};
+use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, object, order_gate};
 use crate::ports::gateway::{Account, Exchange};
 use crate::ports::mandates::MandateWrite;
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
@@ -137,7 +137,7 @@ pub(crate) fn by_api(account: Arc<Account>, api: Api) -> Arc<Account> {
 
 enum End {
     Settle(Wait),
-    Reject(RejectionCode, Vec<crate::domain::decline::FieldError>),
+    Reject(RejectionCode, Vec<FieldError>),
 }
 
 impl Course<'_> {
@@ -241,18 +241,19 @@ impl Course<'_> {
         Ok(Some(Next::Checkpoint))
     }
 
-    async fn reference_taken(&self) -> Result<Option<Next>, StoreError> {
+    async fn reference_taken(&mut self) -> Result<Option<Next>, StoreError> {
         let Some(reference) = self.payment.charged() else { return Ok(None) };
         if reference.is_recurring() {
             return Ok(None);
         }
         let owner =
             self.engine.store.reference_owner(&self.payment.seller_account, reference).await?;
-        Ok(owner.filter(|owner| *owner != self.payment.id()).map(|_| {
-            let message = "another payment was made with this reference";
-            let error = crate::domain::decline::FieldError::new("amazonOrderId", message);
-            Next::Reject(RejectionCode::Conflict, vec![error])
-        }))
+        if owner.is_none_or(|owner| owner == self.payment.id()) {
+            return Ok(None);
+        }
+        let message = "another payment was made with this reference";
+        let errors = vec![FieldError::new("amazonOrderId", message)];
+        Ok(Some(object(&mut self.payment, &mut self.run, RejectionCode::Conflict, errors)))
     }
 
     /// Commits a new intent, with what it means for its mandate, and keeps the payment.

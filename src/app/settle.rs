@@ -15,7 +15,7 @@ use crate::domain::payment::operations::turn::{self, Focus};
 use crate::domain::payment::{DeadLetterReason, Exposure, Payment, Phase, Told};
 use crate::ports::gateway::Account;
 use crate::ports::mandates::LookAt;
-use crate::ports::store::{Commit, PaymentWrite, StoreError};
+use crate::ports::store::{Commit, PaymentWrite, StoreError, Waiter};
 
 /// How long a payment rests whose quota gave no hint.
 const QUOTA_REST_MS: i64 = 1_000;
@@ -60,7 +60,7 @@ impl Engine {
         commit.look_at = to_be_mended(&payment, account, now).into_iter().collect();
         for told in run.told.drain(..) {
             if let Told::By(_, tag) = &told {
-                self.tell_joined_surely(&mut commit, &payment.id(), tag).await?;
+                self.tell_joined(&mut commit, &payment.id(), tag).await?;
             }
             let entry = self.tell(&mut payment, told, now);
             trail.step(now, "event", &entry.routing_key, json!({ "id": entry.event_id }));
@@ -74,20 +74,15 @@ impl Engine {
         self.commit_surely(commit).await
     }
 
-    /// Whoever joined an operation hears of the payment's result that it led to. What was learnt
-    /// from Amazon is not given up because the database is away.
-    async fn tell_joined_surely(
-        &self,
-        commit: &mut Commit,
-        payment_id: &str,
-        tag: &OperationTag,
-    ) -> Result<(), StoreError> {
+    /// Who joined, however long the database is away: what was decided is neither given up for
+    /// that nor decided anew, which could be otherwise.
+    pub(crate) async fn waiters_surely(&self, id: &str) -> Result<Vec<Waiter>, StoreError> {
         let mut tries = 0;
         loop {
-            match self.tell_joined(commit, payment_id, tag).await {
+            match self.store.waiters(id).await {
                 Err(StoreError::Away(why)) => {
                     tries += 1;
-                    tracing::warn!(tries, "who joined an operation cannot be read yet: {why}");
+                    tracing::warn!(tries, "who joined {id} cannot be read yet: {why}");
                     let delay = self.schedule.delay(tries).min(std::time::Duration::from_secs(5));
                     tokio::time::sleep(delay).await;
                 }
@@ -192,7 +187,7 @@ impl Engine {
         let now = self.clock.now_ms();
         let id = payment.id();
         let rejected = Decline::rejected(code, errors);
-        let joined = self.store.waiters(&id).await?;
+        let joined = self.waiters_surely(&id).await?;
         let mut commit = Commit::default();
         self.reject_opener(&mut commit, &payment, &rejected, now);
         self.reject_joined(&mut commit, &payment, joined, &rejected, now);
@@ -219,7 +214,7 @@ impl Engine {
         }
         self.commit_surely(commit).await?;
         // Whoever joined while this was being written is told as well.
-        let late = self.store.waiters(&id).await?;
+        let late = self.waiters_surely(&id).await?;
         let mut commit = Commit::default();
         self.reject_joined(&mut commit, &asked, late, &rejected, now);
         if commit.outbox.is_empty() {

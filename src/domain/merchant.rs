@@ -87,6 +87,16 @@ impl Api {
         }
     }
 
+    /// Whether Amazon judges a call as if for the first time while an earlier try of it is still at
+    /// work, and keeps its "no" under the call's key: then such a "no" says nothing of that try.
+    #[must_use]
+    pub const fn keeps_refusals(self) -> bool {
+        match self {
+            Api::Mws => false,
+            Api::V2 => true,
+        }
+    }
+
     /// By which API something goes on that was begun by this one, for an account that speaks
     /// `now`: what MWS made is known to both, what v2 made to v2 alone.
     #[must_use]

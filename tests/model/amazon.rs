@@ -78,6 +78,14 @@ impl Amazon {
         books.refunds.iter().filter(of).filter(done).map(entry).collect()
     }
 
+    /// The lander opened it with another total than the CRM will name.
+    pub(crate) fn open_with(&self, reference: &ReferenceId, total: Money) {
+        let mut books = self.books.lock().unwrap();
+        let view = &mut books.reference(reference).view;
+        view.state = ReferenceState::Open;
+        view.total = Some(total);
+    }
+
     /// The buyer mends the payment method in the Amazon account.
     pub(crate) fn mend(&self, reference: &ReferenceId) {
         let mut books = self.books.lock().unwrap();

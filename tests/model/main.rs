@@ -10,6 +10,7 @@ mod amazon;
 mod broker;
 mod life;
 mod quiet;
+mod rivals;
 mod store;
 
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ use amazon_pay_worker::app::governor::Governor;
 use amazon_pay_worker::app::slots::Slots;
 use amazon_pay_worker::domain::ids::{MerchantAccountId, ReferenceId};
 use amazon_pay_worker::domain::merchant::{Api, MerchantAccount, Reauthorize, Region};
+use amazon_pay_worker::domain::money::{Currency, Money};
+use amazon_pay_worker::domain::payment::admission::Seen;
 use amazon_pay_worker::domain::payment::{Phase, invariants};
 use amazon_pay_worker::domain::policy::Policy;
 use amazon_pay_worker::ports::broker::Message;
@@ -206,6 +209,8 @@ fn reference(number: u64) -> ReferenceId {
 }
 
 const ORDERS: u64 = 12;
+/// More orders, whose buyers agreed to less than the CRM asks for.
+const OTHERS: std::ops::Range<u64> = ORDERS..ORDERS + 4;
 
 impl World {
     /// Orders and upsells, some of them more than once, while workers come and die.
@@ -221,6 +226,14 @@ impl World {
             }
             if self.chance.percent(50) {
                 self.broker.send(upsell(number, &format!("u{number}")));
+            }
+        }
+        for number in OTHERS {
+            let agreed = Money::from_minor(900, Currency::USD);
+            self.amazon.open_with(&reference(number), agreed);
+            self.broker.send(order(number, &format!("m{number}"), 1_000));
+            if self.chance.percent(50) {
+                self.broker.send(order(number, &format!("again{number}"), 1_000));
             }
         }
         self.die_and_come().await;
@@ -308,6 +321,12 @@ impl World {
                 "message m{number} left no trace: {payment:?} {:?}",
                 rows.dead_letters
             );
+        }
+        for number in OTHERS {
+            assert_eq!(self.amazon.captured(&reference(number)), [], "O{number} was rejected");
+            assert!(!rows.payments.contains_key(&format!("7/order/O{number}")));
+            let seen = rows.inbox.get(&format!("m{number}")).map(|message| &message.seen);
+            assert!(matches!(seen, Some(Seen::Rejected(_))), "O{number}: {seen:?}");
         }
         let mut told: HashMap<&str, &amazon_pay_worker::domain::payment::Sealed> = HashMap::new();
         for entry in rows.outbox.iter().filter(|entry| !entry.replay) {

@@ -234,6 +234,7 @@ pub(super) fn on_capture(
                 payment.capture_id = None;
                 payment.exposure = Exposure::Clear;
                 payment.phase = Phase::Authorized;
+                payment.effort.begin_anew(now);
                 return Next::Settle(Wait::Until(now + 86_400_000));
             }
             let reason = view.reason.unwrap_or_default();
@@ -300,6 +301,7 @@ pub(super) fn become_paid(payment: &mut Payment, captured: Money, now: i64, poli
 
 fn rest(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     payment.exposure = Exposure::Clear;
+    payment.effort.begin_anew(now);
     if payment.phase != Phase::Authorized {
         run.rule = "authorized";
         payment.phase = Phase::Authorized;

@@ -66,20 +66,20 @@ impl Payment {
     pub fn may_move_money(&self) -> bool {
         match self.phase {
             Phase::Scheduled | Phase::Metering => false,
-            Phase::Inspecting | Phase::SettingDetails | Phase::Confirming => !self.on_agreement(),
+            // At rest or at an end it is only looked at.
+            Phase::Authorized | Phase::Paid | Phase::Declined | Phase::Failed | Phase::Canceled => {
+                false
+            }
+            Phase::Inspecting | Phase::SettingDetails | Phase::Confirming | Phase::LookingUp => {
+                !self.on_agreement()
+            }
             Phase::WaitingForOrder
             | Phase::Completing
             | Phase::Authorizing
-            | Phase::LookingUp
             | Phase::AuthorizationPending
             | Phase::Capturing
             | Phase::CapturePending
-            | Phase::ClosingAuthorization
-            | Phase::Authorized
-            | Phase::Paid
-            | Phase::Declined
-            | Phase::Failed
-            | Phase::Canceled => true,
+            | Phase::ClosingAuthorization => true,
         }
     }
 }

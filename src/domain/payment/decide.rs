@@ -33,8 +33,10 @@ pub struct Run {
     pub cause: Option<String>,
     /// Whether Amazon keeps a refusal under the epoch's key, and would only repeat it.
     pub key_spent: bool,
-    /// Whether that call had gone out before and was not answered then.
-    pub after_silence: bool,
+    /// Whether Amazon said no to the money call, and what that proves is still to be looked at.
+    pub refused: bool,
+    /// Whether the reference is read only to see that the money call may be repeated.
+    pub repeats: bool,
     /// Look-ups so far: a guard against turning in circles.
     pub lookups: u32,
     /// Whether a suspended reference was confirmed again in this run.
@@ -92,6 +94,10 @@ pub enum Wait {
 #[must_use]
 pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     run.tries = 0;
+    if payment.phase.waits_for_amazon() && payment.effort.attempt == 0 {
+        // It slept until now: the budget is for trouble, and begins with it.
+        payment.effort.since = now;
+    }
     match payment.phase {
         Phase::Scheduled => match payment.not_before {
             Some(at) if at > now => Next::Settle(Wait::Until(at)),
@@ -104,16 +110,16 @@ pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
         },
         Phase::WaitingForOrder => Next::Settle(Wait::Until(now + 500)),
         Phase::Metering => Next::Meter,
-        Phase::Inspecting | Phase::LookingUp => match payment.exposure {
-            // A look proves nothing about a call that was sent: only the same call again does.
-            Exposure::Sent => authorize(payment),
-            Exposure::Clear | Exposure::Open => read_reference(payment),
-        },
-        Phase::SettingDetails | Phase::Confirming => match payment.exposure {
-            // The same call again tells what became of it; everything before it is done.
-            Exposure::Sent => authorize(payment),
-            Exposure::Clear | Exposure::Open => set_details(payment),
-        },
+        // A look proves nothing about a call that was sent, only the same call again does. But none
+        // of these says that the call was sent: where it was to be refused it must not be made.
+        Phase::Inspecting | Phase::LookingUp | Phase::SettingDetails | Phase::Confirming
+            if payment.exposure == Exposure::Sent =>
+        {
+            run.repeats = true;
+            read_reference(payment)
+        }
+        Phase::Inspecting | Phase::LookingUp => read_reference(payment),
+        Phase::SettingDetails | Phase::Confirming => set_details(payment),
         Phase::Completing => complete(payment),
         Phase::Authorizing => authorize(payment),
         Phase::AuthorizationPending => read_authorization(payment),

@@ -4,11 +4,12 @@
 use super::calls::{authorization_key, authorize, confirm, read_reference, set_details};
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
+use super::rejecting::{never_sent, other_total, reject};
 use super::session;
-use super::spent_key::{may_be_ours, takes_another_key};
+use super::spent_key::{may_be_ours, proves_nothing, takes_another_key};
 use super::state::Payment;
 use crate::domain::command::Kind;
-use crate::domain::decline::{Decline, FieldError, RejectionCode};
+use crate::domain::decline::{Decline, RejectionCode};
 use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
 use crate::domain::mandate::month_of;
 use crate::domain::policy::Policy;
@@ -47,6 +48,7 @@ pub(super) fn on_refused(
             };
             reject(payment, run, RejectionCode::UnknownReference, field, message)
         }
+        "PeriodicAmountExceeded" if proves_nothing(payment) => ask_again(payment, run, now, policy),
         "PeriodicAmountExceeded" => {
             // The business answer to this very call: nothing moved under this key.
             payment.exposure = Exposure::Clear;
@@ -75,9 +77,11 @@ pub(super) fn on_refused(
         | "CheckoutSessionCanceled"
         | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
-                run.after_silence = payment.exposure == Exposure::Sent;
-                // The business answer to this very call: nothing moved under this key.
-                payment.exposure = Exposure::Clear;
+                if !proves_nothing(payment) {
+                    // The business answer to this very call: nothing moved under this key.
+                    payment.exposure = Exposure::Clear;
+                }
+                run.refused = true;
                 run.key_spent = code == "InvalidChargePermissionStatus";
             }
             run.cause = Some(code.to_owned());
@@ -153,6 +157,15 @@ pub(super) fn on_reference(
     if payment.is_uncompleted() {
         return session::on_session(payment, run, view, now, policy);
     }
+    if std::mem::take(&mut run.repeats) {
+        if view.state == ReferenceState::Draft {
+            // Nothing can be charged on it, so nothing was.
+            payment.exposure = Exposure::Clear;
+        } else if other_total(payment, &view).is_none() {
+            run.seen = Some(view);
+            return authorize(payment);
+        }
+    }
     let ids = view.authorizations.clone();
     run.seen = Some(view);
     if ids.is_empty() {
@@ -172,7 +185,11 @@ pub(super) fn on_not_found(
     let Some(view) = run.seen.clone() else {
         return unexpected(payment, "no reference was read".to_owned());
     };
-    if payment.on_agreement() && payment.exposure == Exposure::Sent {
+    let refused = std::mem::take(&mut run.refused);
+    if refused && !may_be_ours(&view) {
+        payment.exposure = Exposure::Clear;
+    }
+    if payment.exposure == Exposure::Sent && (refused || payment.on_agreement()) {
         return ask_again(payment, run, now, policy);
     }
     match view.state {
@@ -244,26 +261,12 @@ fn on_open(
         let required = Decline::authentication_required("PaymentAuthenticationRequired");
         return decline(payment, run, "authentication", required);
     }
-    if may_be_ours(run, view) {
-        payment.exposure = Exposure::Sent;
-        if payment.on_agreement() {
-            return ask_again(payment, run, now, policy);
-        }
+    if let Some(message) = other_total(payment, view) {
+        return never_sent(payment, run, message);
     }
     if payment.owns_reference {
-        match view.total {
-            Some(total) if total != payment.amount => {
-                let message = "the reference was confirmed with another total";
-                return reject(payment, run, RejectionCode::Conflict, "amount", message);
-            }
-            Some(total) => payment.confirmed_total = Some(total),
-            None => {}
-        }
+        payment.confirmed_total = view.total.or(payment.confirmed_total);
         if let Some(limit) = view.limit {
-            if limit != payment.amount && limit != payment.amount.with_allowance() {
-                let message = "the buyer agreed to another total";
-                return reject(payment, run, RejectionCode::Conflict, "amount", message);
-            }
             payment.confirmed_total = Some(payment.amount);
             // What was sent and not answered may be what is missing.
             if view.balance != Some(limit) && payment.exposure != Exposure::Sent {
@@ -327,12 +330,14 @@ pub fn metered(payment: &mut Payment, run: &mut Run, now: i64) -> Option<Next> {
     run.rule = "agreed";
     payment.phase = Phase::Authorized;
     payment.exposure = Exposure::Clear;
+    payment.effort.begin_anew(now);
     run.told.push(Told::Payment(Outcome::Authorized));
     Some(Next::Settle(Wait::Until(now + A_DAY_MS)))
 }
 
 /// An agreement that was confirmed and not charged, as it is now.
 fn at_rest(payment: &mut Payment, run: &mut Run, view: &ReferenceView, now: i64) -> Next {
+    payment.effort.begin_anew(now);
     match view.state {
         ReferenceState::Closed | ReferenceState::Canceled => {
             run.rule = "agreement_over";
@@ -362,6 +367,9 @@ fn ask_again(payment: &mut Payment, run: &mut Run, now: i64, policy: &Policy) ->
 }
 
 fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
+    if let Some(message) = other_total(payment, view) {
+        return never_sent(payment, run, message);
+    }
     if run.reconfirmed {
         let word = view.reason.as_deref().unwrap_or("Suspended");
         return decline(payment, run, "suspended", Decline::invalid_payment_method(word));
@@ -369,24 +377,4 @@ fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> N
     // The buyer may have chosen another method in the widgets: confirming again tells.
     run.reconfirmed = true;
     confirm(payment)
-}
-
-/// The message that opened the epoch is not acceptable. Once anything was published in the epoch,
-/// that is a hard decline; while money may have moved, it is a matter for an operator.
-pub(super) fn reject(
-    payment: &mut Payment,
-    run: &mut Run,
-    code: RejectionCode,
-    field: &str,
-    message: &str,
-) -> Next {
-    if payment.exposure == Exposure::Sent {
-        return unexpected(payment, message.to_owned());
-    }
-    let errors = vec![FieldError::new(field, message)];
-    if payment.published_in_epoch {
-        return decline(payment, run, "rejected_late", Decline::rejected(code, errors));
-    }
-    run.rule = "rejected";
-    Next::Reject(code, errors)
 }

@@ -17,6 +17,7 @@ pub mod order_gate;
 #[cfg(test)]
 mod permission_tests;
 mod phase;
+mod rejecting;
 mod session;
 #[cfg(test)]
 mod session_tests;
@@ -30,4 +31,5 @@ pub use lookout::{Found, Lookout};
 pub use lookup::{metered, over_the_month};
 pub use operations::{Operation, OperationPhase};
 pub use phase::{DeadLetterReason, Exposure, OperationOutcome, Outcome, Phase, Told};
+pub use rejecting::object;
 pub use state::{Effort, Lease, Payment, Prior, Sealed};

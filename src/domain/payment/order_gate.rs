@@ -3,6 +3,7 @@
 
 use super::decide::{Next, Run, Wait, decline};
 use super::phase::{DeadLetterReason, Exposure, Phase};
+use super::rejecting::object;
 use super::state::Payment;
 use crate::domain::decline::{Decline, FieldError, RejectionCode, Softness};
 use crate::domain::policy::Policy;
@@ -30,7 +31,7 @@ pub fn judge(
             (None, false) => {
                 run.rule = "order_unknown";
                 let error = FieldError::new("orderId", "no such order is known");
-                Some(Next::Reject(RejectionCode::UnknownReference, vec![error]))
+                Some(object(upsell, run, RejectionCode::UnknownReference, vec![error]))
             }
         };
     };

@@ -5,12 +5,11 @@ use super::decide::{Next, Wait};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::session_tests::{PERMISSION, charged, declined, order_on, permission, rejects};
 use super::state::Payment;
-use super::tests::{NOW, ends, opened, play, play_at, refused};
+use super::tests::{NOW, ends, play, play_at, refused};
 use super::tests::{sale, set, usd};
 use crate::domain::command::CaptureMode;
 use crate::domain::decline::Softness;
 use crate::domain::gateway::{Answer, Fault, ReferenceState as R, ReferenceView};
-use crate::domain::merchant::Api;
 use crate::domain::policy::Policy;
 
 const STANDING: &str = "C01-0000009-0000009";
@@ -95,15 +94,16 @@ fn where_nothing_is_listed_an_absence_proves_nothing() {
     }
 }
 
+/// A payment by v2 whose charge went out and was not answered.
+fn unanswered(reference: &str) -> Payment {
+    let mut payment = order_on(reference, CaptureMode::Immediate);
+    payment.phase = Phase::Authorizing;
+    payment.exposure = Exposure::Sent;
+    payment
+}
+
 #[test]
 fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
-    let lost = |reference: &str| {
-        let mut payment = order_on(reference, CaptureMode::Immediate);
-        payment.begin_by(Api::V2);
-        payment.phase = Phase::Authorizing;
-        payment.exposure = Exposure::Sent;
-        payment
-    };
     let again = || ("authorize", refused("InvalidChargePermissionStatus"));
     let in_progress = |limit| {
         Ok(Answer::Reference(ReferenceView {
@@ -114,39 +114,56 @@ fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
             ..ReferenceView::in_state(R::Open)
         }))
     };
-    let standing = ReferenceView { lists_all: false, ..ReferenceView::in_state(R::Open) };
+    let standing = |state| {
+        let view = ReferenceView { lists_all: false, ..ReferenceView::in_state(state) };
+        Ok(Answer::Reference(view))
+    };
+    let away = || ("read_reference", Err(Fault::NotSent));
     for (reference, shown) in [
         (PERMISSION, permission(R::Open, 0)),
+        (PERMISSION, permission(R::Closed, 0)),
         (PERMISSION, in_progress(Some(usd(1995)))),
         (STANDING, in_progress(None)),
-        (STANDING, Ok(Answer::Reference(standing))),
+        (STANDING, standing(R::Open)),
+        (STANDING, standing(R::Closed)),
     ] {
-        let script = [again(), ("read_reference", shown), ("authorize", charged())];
-        let played = play(lost(reference), &script);
+        let shown = ("read_reference", shown);
+        let script = [again(), shown.clone(), ("authorize", charged())];
+        let played = play(unanswered(reference), &script);
         ends(&played, Phase::Paid, &[Outcome::Paid]);
         assert_eq!(played.payment.epoch, 1, "under another key it could be the second charge");
+        // A run that ends before the look knows no less afterwards.
+        let played = play(unanswered(reference), &[again(), away(), away(), away()]);
+        assert_eq!(played.payment.exposure, Exposure::Sent);
+        let played = play(played.payment, &[&[shown][..], &script].concat());
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        assert_eq!(played.payment.epoch, 1);
     }
+    // Nor does Amazon's word that it is too much: our own charge may be what took the rest.
+    let script = [
+        ("authorize", refused("TransactionAmountExceeded")),
+        ("read_reference", permission(R::Open, 0)),
+        ("authorize", charged()),
+    ];
+    ends(&play(unanswered(PERMISSION), &script), Phase::Paid, &[Outcome::Paid]);
+    let script = [("authorize", refused("PeriodicAmountExceeded")), ("authorize", charged())];
+    ends(&play(unanswered(STANDING), &script), Phase::Paid, &[Outcome::Paid]);
 }
 
 #[test]
 fn a_no_that_amazon_keeps_under_a_key_costs_that_key_alone() {
-    let crashed = || {
-        let mut payment = opened(sale());
-        payment.begin_by(Api::V2);
-        payment.exposure = Exposure::Sent;
-        payment
-    };
+    let reference = sale().reference.unwrap().to_string();
     let again = ("authorize", refused("InvalidChargePermissionStatus"));
-    // Its worker died before it had confirmed what MWS left in Draft.
+    // What MWS left in Draft was not confirmed.
     let draft = ("read_reference", Ok(Answer::Reference(ReferenceView::in_state(R::Draft))));
     let confirmed = [("set_details", set()), ("confirm", Ok(Answer::Done))];
     let script = [&[again.clone(), draft][..], &confirmed, &[("authorize", charged())]].concat();
-    let played = play(crashed(), &script);
+    let played = play(unanswered(&reference), &script);
     ends(&played, Phase::Paid, &[Outcome::Paid]);
     assert_eq!(played.payment.epoch, 2);
     // It can be charged by now.
     let script = [again, ("read_reference", permission(R::Open, 1995)), ("authorize", charged())];
-    let played = play(crashed(), &script);
+    let played = play(unanswered(&reference), &script);
     ends(&played, Phase::Paid, &[Outcome::Paid]);
     assert_eq!(played.payment.epoch, 2);
 }

@@ -92,6 +92,14 @@ impl Phase {
     }
 }
 
+impl Phase {
+    /// Whether the next step is Amazon's, and it is only looked at now and then.
+    #[must_use]
+    pub const fn waits_for_amazon(self) -> bool {
+        matches!(self, Phase::AuthorizationPending | Phase::CapturePending | Phase::Authorized)
+    }
+}
+
 /// Whether money may have moved without our knowing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {

@@ -3,8 +3,9 @@
 
 use super::calls::{authorize, complete, read_authorization, set_details};
 use super::decide::{Next, Run, Wait, decline, transient, unexpected};
-use super::lookup::{LOOKUPS_MAX, meter, reject};
+use super::lookup::{LOOKUPS_MAX, meter};
 use super::phase::{DeadLetterReason, Exposure, Phase};
+use super::rejecting::reject;
 use super::state::Payment;
 use crate::domain::command::CaptureMode;
 use crate::domain::decline::{Decline, RejectionCode};

@@ -4,16 +4,27 @@
 use super::decide::Run;
 use super::phase::Exposure;
 use super::state::Payment;
-use crate::domain::gateway::ReferenceView;
+use crate::domain::gateway::{ReferenceState, ReferenceView};
 
-/// Whether a permission that could not be charged may have been so because of our own charge: the
-/// call went out twice, and the first may be at work still while the second is refused. A balance
-/// that is whole with nothing on its way says that it is not; a month's says nothing. Until then
-/// the call keeps its key, under which Amazon charges once.
-pub(super) fn may_be_ours(run: &Run, view: &ReferenceView) -> bool {
-    let whole = view.limit.is_some() && view.balance == view.limit;
-    let on_its_way = view.reason.as_deref() == Some("ChargeInProgress");
-    run.key_spent && run.after_silence && (!whole || on_its_way)
+/// Whether a "no" to the money call leaves open what became of it: it went out before and was not
+/// answered, so the first try may be at work still and be the very reason of the "no".
+pub(super) fn proves_nothing(payment: &Payment) -> bool {
+    payment.exposure == Exposure::Sent && payment.api.keeps_refusals()
+}
+
+/// Whether a permission that could not be charged may have been so because of our own charge. A
+/// balance that is whole with nothing on its way says that it was not, and so does a state in which
+/// none succeeds; a month's balance says nothing. Until then the call keeps its key, under which
+/// Amazon charges once.
+pub(super) fn may_be_ours(view: &ReferenceView) -> bool {
+    match view.state {
+        ReferenceState::Draft | ReferenceState::Suspended => false,
+        ReferenceState::Open => {
+            let whole = view.limit.is_some() && view.balance == view.limit;
+            !whole || view.reason.as_deref() == Some("ChargeInProgress")
+        }
+        ReferenceState::Closed | ReferenceState::Canceled | ReferenceState::Other => true,
+    }
 }
 
 /// API v2 keeps its "no" to a call under the call's key and repeats it, whatever became of the

@@ -51,6 +51,15 @@ pub struct Effort {
     pub refused_since: Option<i64>,
 }
 
+impl Effort {
+    /// Amazon answered: trouble is counted from here on, and what was waited is no trouble.
+    pub const fn begin_anew(&mut self, now: i64) {
+        self.since = now;
+        self.attempt = 0;
+        self.quota_wait_ms = 0;
+    }
+}
+
 /// What a payment was before an epoch that may still prove unacceptable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prior {

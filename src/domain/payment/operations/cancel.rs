@@ -94,13 +94,13 @@ pub(super) fn on_look(
         !view.captures.is_empty() || view.reason.as_deref() == Some("MaxCapturesProcessed");
     match view.state {
         AuthorizationState::Closed | AuthorizationState::Declined if captured => {
-            hand_over(payment, tag, run, now)
+            hand_over(payment, tag, run, now, policy)
         }
         AuthorizationState::Closed | AuthorizationState::Declined => {
             finish(payment, tag, run, "authorization_over")
         }
         AuthorizationState::Open | AuthorizationState::Pending if captured => {
-            hand_over(payment, tag, run, now)
+            hand_over(payment, tag, run, now, policy)
         }
         AuthorizationState::Open | AuthorizationState::Pending => {
             transient(payment, tag, run, now, policy)

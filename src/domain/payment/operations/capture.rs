@@ -220,7 +220,7 @@ pub(super) fn on_absent(
         }
         // Captured by somebody else, expired or closed: the payment is no longer at rest.
         AuthorizationState::Closed | AuthorizationState::Declined => {
-            hand_over(payment, tag, run, now)
+            hand_over(payment, tag, run, now, policy)
         }
         AuthorizationState::Other => {
             unexpected(payment, tag, "an authorization in an unknown state".to_owned())

@@ -325,12 +325,16 @@ pub(super) fn hand_over(
     tag: &OperationTag,
     run: &mut Run,
     now: i64,
+    policy: &Policy,
 ) -> Next {
     run.rule = "handed_over";
-    payment.due_at = Some(now);
-    if let Some(operation) = payment.operation_mut(tag) {
-        operation.phase = OperationPhase::Waiting;
+    let Some(operation) = payment.operation_mut(tag) else { return Next::Settle(Wait::Nothing) };
+    operation.phase = OperationPhase::Waiting;
+    if now - operation.effort.since - operation.effort.quota_wait_ms > policy.budget_operations_ms {
+        let detail = "its payment did not find out what became of it within the budget".to_owned();
+        return Next::Settle(Wait::Operator(DeadLetterReason::Exhausted, detail));
     }
+    payment.due_at = Some(now);
     Next::Settle(Wait::Backoff)
 }
 
