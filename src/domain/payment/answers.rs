@@ -12,6 +12,7 @@ use crate::domain::decline::Decline;
 use crate::domain::gateway::{
     AuthorizationState, AuthorizationView, CaptureState, CaptureView, Effect,
 };
+use crate::domain::ids::CaptureId;
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
 
@@ -46,7 +47,7 @@ pub(super) fn on_authorization(
             pending(payment, run, Phase::AuthorizationPending, now, policy)
         }
         AuthorizationState::Declined => on_declined(payment, run, reason, now, policy),
-        AuthorizationState::Open => match (payment.capture, view.captures.into_iter().next()) {
+        AuthorizationState::Open => match (payment.capture, first_of(view.captures, run)) {
             (_, Some(capture)) => {
                 payment.capture_id = Some(capture);
                 payment.phase = Phase::CapturePending;
@@ -58,7 +59,7 @@ pub(super) fn on_authorization(
         },
         AuthorizationState::Closed => {
             let one = view.captures.len() == 1;
-            match view.captures.into_iter().next() {
+            match first_of(view.captures, run) {
                 Some(id) if reason == "MaxCapturesProcessed" && made && one => {
                     payment.capture_id = Some(id);
                     paid(payment, run, payment.amount, now, policy)
@@ -76,6 +77,13 @@ pub(super) fn on_authorization(
             unexpected(payment, format!("an authorization in an unknown state ({reason})"))
         }
     }
+}
+
+/// The capture to look at first; the others are for when it proves to be declined.
+fn first_of(captures: Vec<CaptureId>, run: &mut Run) -> Option<CaptureId> {
+    run.captures = captures;
+    run.captures.reverse();
+    run.captures.pop()
 }
 
 /// Amazon's word on the capture itself: heard already, or asked for.
@@ -216,6 +224,14 @@ pub(super) fn on_capture(
     now: i64,
     policy: &Policy,
 ) -> Next {
+    if view.state == CaptureState::Declined
+        && let Some(next) = run.captures.pop()
+    {
+        // One that Amazon declined leaves room for another, by whomever: of all that are listed
+        // at most one is not declined, and that one tells whether money moved.
+        payment.capture_id = Some(next);
+        return read_capture(payment);
+    }
     payment.capture_id = Some(view.id);
     match view.state {
         // Closed: refunded to its bound or disputed since; the money did move.

@@ -13,6 +13,7 @@ use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::gateway::{
     Answer, AuthorizationView, Effect, Fault, ReferenceState, ReferenceView, Reply,
 };
+use crate::domain::ids::CaptureId;
 use crate::domain::mandate::Before;
 use crate::domain::policy::Policy;
 
@@ -29,6 +30,8 @@ pub struct Run {
     pub before: Option<Before>,
     /// The authorization as it was last read, by an operation.
     pub authorization: Option<AuthorizationView>,
+    /// Further captures that the authorization lists, the next one last.
+    pub captures: Vec<CaptureId>,
     /// The refusal that led to a look-up.
     pub cause: Option<String>,
     /// Whether Amazon keeps a refusal under the epoch's key, and would only repeat it.

@@ -436,6 +436,25 @@ fn a_capture_that_fails_is_asked_again_once_and_the_authorization_given_back() {
 }
 
 #[test]
+fn money_that_somebody_else_captured_after_a_failure_is_found_behind_it() {
+    let mut failed = opened(sale());
+    failed.phase = Phase::Capturing;
+    failed.authorization_id = Some(AuthorizationId::new("S01-0000001-0000001-A000001").unwrap());
+    failed.capture_declines = 1;
+    let listed = || authorization(A::Closed, "MaxCapturesProcessed", &["C0", "C1"]);
+    let declined = || ("read_capture", capture(CaptureState::Declined, "ProcessingFailure"));
+    let refusal = ("capture", refused("InvalidAuthorizationStatus"));
+    let last = ("read_capture", capture(CaptureState::Completed, ""));
+    let script = [refusal.clone(), ("read_authorization", listed()), declined(), last];
+    let played = play(failed.clone(), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+
+    let closed = ("close_authorization", Ok(Answer::Done));
+    let script = [refusal, ("read_authorization", listed()), declined(), declined(), closed];
+    ends(&play(failed, &script), Phase::Declined, &[Outcome::Declined]);
+}
+
+#[test]
 fn a_throttle_says_nothing_about_an_earlier_try() {
     let mut payment = opened(sale());
     payment.phase = Phase::Authorizing;
