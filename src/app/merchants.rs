@@ -1,6 +1,8 @@
 //! Merchant accounts with their secrets opened, kept in memory. A role refreshes them every two
 //! seconds; an id that is not known is looked for in the store before it is called unknown; with
-//! the database away what is known is still served. Never logs what it opened.
+//! the database away what is known is still served. An account whose secrets this process cannot
+//! open is served without them: what is to be paid through it waits as for refused credentials,
+//! for the right master key or a process that has it. Never logs what it opened.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::credentials;
 use crate::domain::ids::MerchantAccountId;
-use crate::ports::gateway::Account;
+use crate::ports::gateway::{Account, Credentials};
 use crate::ports::merchants::{Accounts, MerchantRow, MerchantStore};
 use crate::ports::store::StoreError;
 use crate::ports::vault::Vault;
@@ -23,19 +25,12 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// The longest that a look into the store may take while somebody waits for it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A row whose secrets were opened, or could not be.
-#[derive(Clone)]
-struct Entry {
-    revision: i64,
-    account: Result<Arc<Account>, StoreError>,
-}
-
 /// Clients of ingest and the merchant accounts that they may use.
 type Clients = HashMap<String, Vec<MerchantAccountId>>;
 
 #[derive(Default)]
 struct Known {
-    accounts: HashMap<MerchantAccountId, Entry>,
+    accounts: HashMap<MerchantAccountId, Arc<Account>>,
     clients: Clients,
 }
 
@@ -84,33 +79,36 @@ impl AccountDirectory {
         let clients = within_patience(self.store.clients()).await?;
         let clients = clients.into_iter().filter(|client| !client.revoked);
         let clients = clients.map(|client| (client.login_id, client.mids)).collect();
-        let accounts = rows.into_iter().map(|row| self.entry(row)).collect();
+        let accounts = rows.into_iter().map(|row| {
+            let account = self.opened(row);
+            (account.merchant.id.clone(), account)
+        });
+        let accounts = accounts.collect();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { accounts, clients };
         Ok(())
     }
 
-    /// The entry of a row; secrets are opened again only where the row changed.
-    fn entry(&self, row: MerchantRow) -> (MerchantAccountId, Entry) {
-        let id = row.merchant.id.clone();
-        let revision = row.merchant.revision;
-        if let Some(entry) = self.known(&id).filter(|entry| entry.revision == revision) {
-            return (id, entry);
+    /// The account of a row; secrets are opened again only where the row changed.
+    fn opened(&self, row: MerchantRow) -> Arc<Account> {
+        let MerchantRow { merchant, secrets } = row;
+        let known = self.known(&merchant.id);
+        if let Some(account) = known.filter(|one| one.merchant.revision == merchant.revision) {
+            return account;
         }
-        let account = match credentials::open(&*self.vault, &id, &row.secrets) {
-            Ok(credentials) => Ok(Arc::new(Account { merchant: row.merchant, credentials })),
-            Err(error) => {
-                tracing::error!(
-                    { fields::MID } = %id,
-                    { fields::ERROR } = %error,
-                    "the secrets of mid {id} cannot be opened"
-                );
-                Err(StoreError::Corrupt(format!("secrets of mid {id}: {error}")))
-            }
-        };
-        (id, Entry { revision, account })
+        let opened = credentials::open(&*self.vault, &merchant.id, &secrets);
+        let credentials = opened.unwrap_or_else(|error| {
+            let id = &merchant.id;
+            tracing::error!(
+                { fields::MID } = %id,
+                { fields::ERROR } = %error,
+                "the secrets of mid {id} cannot be opened"
+            );
+            Credentials::default()
+        });
+        Arc::new(Account { merchant, credentials })
     }
 
-    fn known(&self, id: &MerchantAccountId) -> Option<Entry> {
+    fn known(&self, id: &MerchantAccountId) -> Option<Arc<Account>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.accounts.get(id).cloned()
     }
@@ -124,14 +122,14 @@ impl AccountDirectory {
 #[async_trait]
 impl Accounts for AccountDirectory {
     async fn account(&self, id: &MerchantAccountId) -> Result<Option<Arc<Account>>, StoreError> {
-        if let Some(entry) = self.known(id) {
-            return entry.account.map(Some);
+        if let Some(account) = self.known(id) {
+            return Ok(Some(account));
         }
         let Some(row) = within_patience(self.store.merchant(id)).await? else { return Ok(None) };
-        let (id, entry) = self.entry(row);
+        let account = self.opened(row);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.accounts.insert(id, entry.clone());
-        entry.account.map(Some)
+        known.accounts.insert(id.clone(), Arc::clone(&account));
+        Ok(Some(account))
     }
 
     async fn client_mids(

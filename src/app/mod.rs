@@ -20,6 +20,7 @@ pub mod merchants;
 mod metering;
 mod notified;
 mod operations;
+mod parking;
 mod process;
 mod rejection;
 pub mod retention;

@@ -86,9 +86,13 @@ impl Engine {
 
     async fn run(&self, payment: Payment, focus: &Focus) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        let account = match self.accounts.account(&payment.key.mid).await? {
-            Some(account) => account,
-            None => return Box::pin(self.settle_without_account(payment, focus, now)).await,
+        let account = match self.accounts.account(&payment.key.mid).await {
+            Ok(Some(account)) => account,
+            Err(StoreError::Corrupt(_)) => {
+                return Box::pin(self.wait_for_account(payment, focus, now)).await;
+            }
+            Err(error) => return Err(error),
+            Ok(None) => return Box::pin(self.settle_without_account(payment, focus, now)).await,
         };
         let api = turn::api_of(&payment, focus, account.merchant.api);
         let account = by_api(account, api);
@@ -103,7 +107,11 @@ impl Engine {
         };
         // The end of a run is boxed: while Amazon is waited for, which is nearly always, a payment
         // in hand holds what it needs for that and no more.
-        match course.run_out().await? {
+        let end = match course.run_out().await {
+            Err(StoreError::Corrupt(why)) => End::Settle(course.wait_for_readers(focus, &why)),
+            ended => ended?,
+        };
+        match end {
             End::Settle(wait) => {
                 let Course { payment, expected, run, trail, account, .. } = course;
                 let written = (payment, expected);

@@ -134,7 +134,8 @@ impl Engine {
                     self.breaker.trip(merchant, now)
                 };
                 if now - since > budget {
-                    let detail = "Amazon refuses the credentials of the account".to_owned();
+                    let detail = "the account's credentials are refused or cannot be opened";
+                    let detail = detail.to_owned();
                     return Some((DeadLetterReason::Configuration, detail));
                 }
                 *due_at = Some(probe_at);

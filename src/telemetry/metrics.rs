@@ -124,7 +124,10 @@ impl Metrics {
                 .with_description("payments that this process drives at the moment")
                 .build(),
             workers: gauge("amazon_pay.workers", "workers alive, as this one sees it"),
-            refused: gauge("amazon_pay.mid.refused", "1 while Amazon refuses a MID's credentials"),
+            refused: gauge(
+                "amazon_pay.mid.refused",
+                "1 while a MID's credentials are refused or cannot be opened",
+            ),
             registry,
             provider,
         }

@@ -8,6 +8,7 @@
 mod after_sale;
 mod amazon;
 mod broker;
+mod bystanders;
 mod life;
 mod quiet;
 mod rivals;
@@ -30,7 +31,7 @@ use amazon_pay_worker::domain::payment::{Phase, invariants};
 use amazon_pay_worker::domain::policy::Policy;
 use amazon_pay_worker::ports::broker::Message;
 use amazon_pay_worker::ports::clock::{Clock, Schedule};
-use amazon_pay_worker::ports::gateway::{Account, Credentials};
+use amazon_pay_worker::ports::gateway::{Account, Credentials, Gateway};
 use amazon_pay_worker::ports::merchants::Accounts;
 use amazon_pay_worker::ports::store::StoreError;
 use amazon_pay_worker::roles::worker::Worker;
@@ -97,6 +98,47 @@ fn account() -> Arc<Account> {
     })
 }
 
+/// What differs between worker processes.
+struct Process {
+    name: String,
+    line: Arc<store::Line>,
+    gateway: Arc<dyn Gateway>,
+    accounts: Arc<dyn Accounts>,
+    vault: Arc<MasterVault>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    poison_after: u32,
+}
+
+impl Process {
+    fn engine(self) -> Arc<Engine> {
+        let Self { name, line, gateway, accounts, vault, clock, metrics, poison_after } = self;
+        Arc::new(Engine {
+            worker: name,
+            store: Arc::clone(&line) as _,
+            mandates: line,
+            notifications: Arc::new(quiet::Quiet),
+            vault,
+            clock,
+            schedule: Arc::new(Doubling),
+            gateway,
+            accounts,
+            governor: Governor::default(),
+            breaker: Breaker::default(),
+            slots: Slots::new(16),
+            policy: Policy::default(),
+            poison_after,
+            metrics,
+            relay: Arc::default(),
+        })
+    }
+}
+
+fn vault(keys: &[u8], clock: Arc<dyn Clock>) -> Arc<MasterVault> {
+    let keys: Vec<_> = keys.iter().map(|key| SecretBox::new(Box::new([*key; 32]))).collect();
+    Arc::new(MasterVault::new(&keys, clock).unwrap())
+}
+
 struct World {
     chance: Arc<Chance>,
     memory: Arc<Memory>,
@@ -129,7 +171,6 @@ impl World {
         let process = self.born.len() + 1;
         let life = Arc::new(Life::of(steps));
         self.born.push((process, Arc::clone(&life)));
-        let key = SecretBox::new(Box::new([7; 32]));
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let line = Arc::new(store::Line {
             memory: Arc::clone(&self.memory),
@@ -137,30 +178,23 @@ impl World {
             chance: Arc::clone(&self.chance),
             trouble: self.trouble / 5,
         });
-        let engine = Engine {
-            worker: format!("worker-{process}"),
-            store: Arc::clone(&line) as _,
-            mandates: line,
-            notifications: Arc::new(quiet::Quiet),
-            vault: Arc::new(MasterVault::new(&[key], clock).unwrap()),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            schedule: Arc::new(Doubling),
+        let engine = Process {
+            name: format!("worker-{process}"),
+            line,
             gateway: Arc::new(amazon::Line {
                 amazon: Arc::clone(&self.amazon),
                 life: Arc::clone(&life),
             }),
             accounts: Arc::new(One(account())),
-            governor: Governor::default(),
-            breaker: Breaker::default(),
-            slots: Slots::new(16),
-            policy: Policy::default(),
-            poison_after: 1_000,
+            vault: vault(&[7], Arc::clone(&clock)),
+            clock,
             metrics: Arc::clone(&self.metrics),
-            relay: Arc::default(),
+            poison_after: 1_000,
         };
+        let engine = engine.engine();
         let line =
             broker::Line { broker: Arc::clone(&self.broker), process, life: Arc::clone(&life) };
-        let worker = Worker { engine: Arc::new(engine), broker: Arc::new(line) };
+        let worker = Worker { engine, broker: Arc::new(line) };
         tokio::spawn(worker.run(CancellationToken::new(), Duration::from_secs(1)));
         life
     }
