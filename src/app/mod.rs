@@ -22,6 +22,7 @@ mod notified;
 mod operations;
 mod parking;
 mod process;
+mod references;
 mod rejection;
 pub mod retention;
 mod settle;

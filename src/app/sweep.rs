@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::engine::{DEAD_AFTER_MS, Engine};
-use super::process::{Claimed, by_api};
+use super::process::Claimed;
 use crate::domain::payment::decide::Run;
 use crate::domain::payment::operations::turn::{self, Focus};
-use crate::domain::payment::{DeadLetterReason, Exposure, Lease, Payment, Phase};
+use crate::domain::payment::{DeadLetterReason, Exposure, Lease, Payment};
 use crate::ports::store::{Commit, DueQuery, PaymentWrite, StoreError};
 
 /// Between two looks while nothing is due.
@@ -55,7 +55,6 @@ impl Engine {
         let now = self.clock.now_ms();
         let first = self.sweep_some(tasks, now, false).await?;
         let charges = self.sweep_some(tasks, now, true).await?;
-        self.close_references(now).await?;
         Ok(match (first, charges) {
             (0, 0) => IDLE,
             (0, _) => CHARGES_ALONE,
@@ -244,43 +243,6 @@ impl Engine {
                 tracing::warn!(%error, "no turn for the suspect lane");
                 false
             }
-        }
-    }
-
-    /// Closes references whose time for upsells is over; failing that, it is tried again later.
-    async fn close_references(&self, now: i64) -> Result<(), StoreError> {
-        for payment in self.store.references_to_close(now, 20).await? {
-            self.close_reference(payment, now).await?;
-        }
-        Ok(())
-    }
-
-    async fn close_reference(&self, mut payment: Payment, now: i64) -> Result<(), StoreError> {
-        use crate::domain::gateway::{Effect, Fault};
-        let expected = payment.version;
-        let Some(reference) = payment.charged().cloned() else { return Ok(()) };
-        let Some(account) = self.accounts.account(&payment.key.mid).await? else { return Ok(()) };
-        let api = payment.api.goes_on_by(account.merchant.api);
-        let account = by_api(account, api);
-        let reply = self.gateway.call(&account, &Effect::CloseReference(reference)).await.reply;
-        let again = match reply {
-            Ok(_)
-            | Err(Fault::Refused { .. } | Fault::Declined { .. } | Fault::Unexpected { .. }) => {
-                None
-            }
-            Err(_) if payment.phase == Phase::Paid => Some(now + 600_000),
-            Err(_) => Some(now + 60_000),
-        };
-        payment.close_reference_at = again;
-        payment.version += 1;
-        payment.updated_at = now;
-        let commit = Commit {
-            payment: Some(PaymentWrite::Update { payment, expected }),
-            ..Commit::default()
-        };
-        match self.commit(commit).await {
-            Err(StoreError::Conflict) => Ok(()),
-            other => other,
         }
     }
 }

@@ -56,6 +56,7 @@ impl Worker {
         services.spawn(Arc::clone(&self.engine).watch_mandates(stop.clone()));
         services.spawn(Arc::clone(&self.engine).take_up_notifications(stop.clone()));
         services.spawn(Arc::clone(&self.engine).look_around(stop.clone()));
+        services.spawn(Arc::clone(&self.engine).close_references(stop.clone()));
         for (lane, share) in LANES {
             let room = (self.engine.slots.size() / share).max(1);
             let prefetch = u16::try_from(room).unwrap_or(u16::MAX);

@@ -214,6 +214,31 @@ impl Town {
 }
 
 #[tokio::test(start_paused = true)]
+async fn references_whose_close_hangs_hold_up_nobody() {
+    let town = Town::new(Paying { hangs: Some(Duration::from_secs(20)), ..Paying::default() });
+    town.spawn(1, &[7, 8]);
+    town.spawn(2, &[7, 8]);
+    for number in 0..40 {
+        town.order("8", &format!("c{number}"), number);
+    }
+    for number in 0..40 {
+        town.paid_within(&format!("8/order/c{number}"), 60).await;
+    }
+    for payment in town.memory.rows.lock().unwrap().payments.values_mut() {
+        payment.close_reference_at = Some(town.clock.now_ms());
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    town.order("7", "throttled", 99);
+    // Two workers share the documented quota: its turn comes after six seconds.
+    town.paid_within("7/order/throttled", 8).await;
+    assert_eq!(town.amazon.throttled.load(SeqCst), 2);
+    // Before any is tried again: each was called once, by one of the workers.
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let closed = town.amazon.closed.lock().unwrap();
+    assert_eq!((closed.len(), closed.values().max()), (40, Some(&1)), "{closed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_whose_secrets_cannot_be_opened_ends_with_an_operator_and_stops_nobody() {
     let town = Town::new(Paying::default());
     town.spawn(1, &[7]);
