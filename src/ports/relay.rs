@@ -49,7 +49,7 @@ pub struct FeedRow {
 /// The relay's side of the store.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// The oldest unpublished rows, in order.
+    /// The oldest unpublished rows, in order; of a subject none behind one that cannot be read.
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// Who joined these payments.

@@ -269,7 +269,8 @@ pub struct DueQuery {
     pub charges: bool,
 }
 
-/// Payments.
+/// Payments. Rows that cannot be read are left out of what is due, each told of once: they hide no
+/// other.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Everything that bears on a command, in as few round trips as possible.

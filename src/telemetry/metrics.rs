@@ -27,6 +27,9 @@ const OUTCOMES: [&str; 6] = ["paid", "authorized", "declined", "failed", "cancel
 /// What becomes of notifications that nobody should have to look into.
 const NOTIFICATIONS: [&str; 5] = ["kept", "known", "malformed", "forged", "unverifiable"];
 
+/// Where rows are looked for that are due.
+const TABLES: [&str; 3] = ["payments", "mandates", "outbox"];
+
 /// Bounds of the histograms in seconds; Amazon answers in tenths of a second, or in many.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
 
@@ -50,6 +53,7 @@ pub struct Metrics {
     outbox_backlog: Gauge<u64>,
     outbox_age: Gauge<f64>,
     due_backlog: Gauge<u64>,
+    unreadable: Counter<u64>,
     in_hand: UpDownCounter<i64>,
     workers: Gauge<u64>,
     refused: Gauge<u64>,
@@ -119,6 +123,10 @@ impl Metrics {
                 .with_unit("s")
                 .build(),
             due_backlog: gauge("amazon_pay.due.backlog", "payments due and not in hand"),
+            unreadable: counter(
+                "amazon_pay.rows.unreadable",
+                "rows that this process cannot read and leaves alone",
+            ),
             in_hand: meter
                 .i64_up_down_counter("amazon_pay.in_hand")
                 .with_description("payments that this process drives at the moment")
@@ -157,6 +165,9 @@ impl Metrics {
         self.in_hand.add(0, &[]);
         for gauge in [&self.outbox_backlog, &self.due_backlog] {
             gauge.record(0, &[]);
+        }
+        for table in TABLES {
+            self.unreadable.add(0, &[KeyValue::new("table", table)]);
         }
         self.outbox_age.record(0.0, &[]);
     }
@@ -231,6 +242,11 @@ impl Metrics {
     /// How many payments are due and in nobody's hand.
     pub fn due(&self, backlog: u64) {
         self.due_backlog.record(backlog, &[]);
+    }
+
+    /// A row was found that cannot be read.
+    pub fn unreadable(&self, table: &'static str) {
+        self.unreadable.add(1, &[KeyValue::new("table", table)]);
     }
 
     /// A payment is in hand until what is given back is dropped.
@@ -313,6 +329,7 @@ mod tests {
             "amazon_pay_throttles_total",
             "amazon_pay_outbox_backlog",
             "amazon_pay_due_backlog",
+            "amazon_pay_rows_unreadable_total{table=\"outbox\"",
             "amazon_pay_in_hand",
             "amazon_pay_telemetry_lost_total{signal=\"traces\"",
         ] {

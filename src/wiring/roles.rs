@@ -151,6 +151,7 @@ impl Parts {
         let drain = patience.saturating_sub(LAST_WORDS).max(patience / 2);
         let last = CancellationToken::new();
         let (first, second) = (TaskTracker::new(), TaskTracker::new());
+        self.stores.count_by(&self.metrics);
         for role in roles {
             tracing::info!({ fields::ROLE } = role.as_str(), "role {} starts", role.as_str());
         }

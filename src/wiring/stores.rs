@@ -15,6 +15,7 @@ use crate::ports::notifications::Notifications;
 use crate::ports::relay::Outbox;
 use crate::ports::retention::Retention;
 use crate::ports::store::{Store, StoreError};
+use crate::telemetry::Metrics;
 
 /// What is said where PostgreSQL's schema is behind.
 pub const BEHIND: &str = "the schema is behind this program: run `amazon-pay-worker migrate up`";
@@ -68,6 +69,11 @@ impl Stores {
             retention: Arc::new(database.clone()),
             database,
         })
+    }
+
+    /// Counts there what cannot be read.
+    pub fn count_by(&self, metrics: &Arc<Metrics>) {
+        self.database.count_by(metrics);
     }
 
     /// Whether it is SQLite, which is migrated by whoever needs it.

@@ -15,4 +15,5 @@ mod races;
 mod relay;
 mod schema;
 mod sweep;
+mod unreadable;
 mod waiters;

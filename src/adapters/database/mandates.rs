@@ -48,9 +48,11 @@ impl MandateStore for Database {
     }
 
     async fn mandates_due(&self, now: i64, limit: u32) -> Result<Vec<Mandate>, StoreError> {
-        let text = "SELECT * FROM mandates WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-        let found = self.models(text, [now.into(), i64::from(limit).into()]).await?;
-        found.into_iter().map(mandate::Model::mandate).collect()
+        let text = format!(
+            "SELECT * FROM mandates WHERE due_at <= $1 AND id NOT IN {} ORDER BY due_at LIMIT $2",
+            self.dialect.values(Field::text("id"), "$3")
+        );
+        self.readable::<mandate::Model>(&text, [now.into()], limit).await
     }
 
     async fn payments(&self, ids: &[String]) -> Result<Vec<Payment>, StoreError> {

@@ -2,8 +2,8 @@
 //! No transaction is ever open while anybody but the database is waited for.
 //!
 //! Reading order: [`Database`], `store.rs` (what is asked), `writer.rs` (what is written),
-//! `statements.rs` (how). Rows: `entity/`, with `payment_rows.rs`,
-//! `operation_wire.rs` and `message_rows.rs`.
+//! `statements.rs` (how), `readable.rs` (what is due, past what cannot be read). Rows: `entity/`,
+//! with `payment_rows.rs`, `operation_wire.rs` and `message_rows.rs`.
 
 mod batch;
 mod connect;
@@ -18,6 +18,7 @@ mod message_rows;
 mod notifications;
 mod operation_wire;
 mod payment_rows;
+mod readable;
 mod relay;
 mod rows;
 mod statements;
@@ -56,6 +57,7 @@ pub struct Database {
     write: DatabaseConnection,
     commits: Commits,
     texts: Arc<store::Texts>,
+    unreadable: Arc<readable::Unreadable>,
 }
 
 impl Database {
@@ -71,7 +73,8 @@ impl Database {
             Dialect::Postgres => POSTGRES_WRITERS,
         };
         let commits = Commits::start(&write, dialect, writers);
-        Ok(Self { dialect, read, write, commits, texts: Arc::new(store::Texts::of(dialect)) })
+        let texts = Arc::new(store::Texts::of(dialect));
+        Ok(Self { dialect, read, write, commits, texts, unreadable: Arc::default() })
     }
 
     /// Whether it is SQLite: a schema that is behind is then migrated without being asked.

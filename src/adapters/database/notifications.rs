@@ -96,7 +96,7 @@ impl Notifications for Database {
     async fn concerned(&self, query: &ConcernQuery) -> Result<Vec<Payment>, StoreError> {
         let values = [query.reference.as_str().into(), i64::from(query.limit).into()];
         let found: Vec<payment::Model> = self.models(CONCERNED, values).await?;
-        found.into_iter().map(payment::Model::payment).collect()
+        Ok(self.those_readable(found))
     }
 }
 

@@ -138,9 +138,12 @@ fn feed_text(mids: usize) -> String {
 #[async_trait]
 impl Outbox for Database {
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        let text = "SELECT * FROM outbox WHERE published_at IS NULL ORDER BY number LIMIT $1";
-        let found: Vec<outbox::Model> = self.models(text, [i64::from(limit).into()]).await?;
-        found.into_iter().map(outbox::Model::row).collect()
+        let text = format!(
+            "SELECT * FROM outbox WHERE published_at IS NULL AND subject NOT IN {} \
+             ORDER BY number LIMIT $1",
+            self.dialect.values(Field::text("subject"), "$2")
+        );
+        self.readable::<outbox::Model>(&text, [], limit).await
     }
 
     async fn joined(&self, payment_ids: &[String]) -> Result<Vec<Waiter>, StoreError> {

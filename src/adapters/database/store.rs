@@ -20,6 +20,8 @@ const REFERENCE_OWNER: &str = "SELECT id FROM payments \
 pub(super) struct Texts {
     known: String,
     due: String,
+    to_close: String,
+    to_look_at: String,
     orders: String,
     orders_of: String,
 }
@@ -29,6 +31,18 @@ impl Texts {
         Self {
             known: known(),
             due: due(dialect),
+            to_close: asked(
+                dialect,
+                "close_reference_at <= $1 AND (lease_owner IS NULL OR lease_until < $1)",
+                "close_reference_at",
+                2,
+            ),
+            to_look_at: asked(
+                dialect,
+                "look_at <= $1 AND (lease_owner IS NULL OR lease_until < $2)",
+                "look_at",
+                3,
+            ),
             orders: "SELECT * FROM payments WHERE order_id = $1 AND kind = 'order' \
                      ORDER BY created_at"
                 .to_owned(),
@@ -57,17 +71,36 @@ fn known() -> String {
     )
 }
 
-fn due(dialect: Dialect) -> String {
+/// What somebody must drive now: `$1` now, `$2` since when an owner is alive, `$3` charges or all
+/// else.
+fn is_due() -> String {
     let phases = statements::phases(|phase| phase.in_hand() || phase == Phase::Authorized);
-    let except = dialect.values(Field::text("seller_account"), "$3");
     format!(
-        "SELECT * FROM payments AS p \
+        "payments AS p \
          WHERE p.due_at <= $1 AND (p.operations IS NOT NULL \
          OR (p.dead_letter IS NULL AND p.phase IN ({phases}))) \
-         AND p.seller_account NOT IN {except} \
          AND (p.lease_owner IS NULL OR p.lease_until < $1 OR NOT EXISTS \
          (SELECT 1 FROM workers AS w WHERE w.id = p.lease_owner AND w.seen_at >= $2)) \
-         AND (p.kind = 'charge') = $5 ORDER BY p.due_at LIMIT $4"
+         AND (p.kind = 'charge') = $3"
+    )
+}
+
+fn due(dialect: Dialect) -> String {
+    let accounts = dialect.values(Field::text("seller_account"), "$4");
+    let left_out = dialect.values(Field::text("id"), "$6");
+    format!(
+        "SELECT * FROM {} AND p.seller_account NOT IN {accounts} AND p.id NOT IN {left_out} \
+         ORDER BY p.due_at LIMIT $5",
+        is_due()
+    )
+}
+
+/// Payments by something else that is due, the limit being parameter `limit`.
+fn asked(dialect: Dialect, what: &str, order: &str, limit: usize) -> String {
+    let left_out = dialect.values(Field::text("id"), &format!("${}", limit + 1));
+    format!(
+        "SELECT * FROM payments WHERE {what} AND id NOT IN {left_out} \
+         ORDER BY {order} LIMIT ${limit}"
     )
 }
 
@@ -145,29 +178,18 @@ impl Store for Database {
 
     async fn due(&self, query: &DueQuery) -> Result<Vec<Payment>, StoreError> {
         let except = wire::texts(query.except.iter().map(String::as_str));
-        let limit = i64::from(query.limit);
-        let values = [
-            query.now.into(),
-            query.alive_since.into(),
-            except.into(),
-            limit.into(),
-            query.charges.into(),
-        ];
-        payments(self.models(&self.texts.due, values).await?)
+        let DueQuery { now, alive_since, charges, .. } = *query;
+        let values = [now.into(), alive_since.into(), charges.into(), except.into()];
+        self.readable::<payment::Model>(&self.texts.due, values, query.limit).await
     }
 
     async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
-        let text = "SELECT * FROM payments WHERE close_reference_at <= $1 \
-                    AND (lease_owner IS NULL OR lease_until < $1) \
-                    ORDER BY close_reference_at LIMIT $2";
-        payments(self.models(text, [now.into(), i64::from(limit).into()]).await?)
+        self.readable::<payment::Model>(&self.texts.to_close, [now.into()], limit).await
     }
 
     async fn to_look_at(&self, due: i64, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
-        let text = "SELECT * FROM payments WHERE look_at <= $1 \
-                    AND (lease_owner IS NULL OR lease_until < $2) ORDER BY look_at LIMIT $3";
-        let values = [due.into(), now.into(), i64::from(limit).into()];
-        payments(self.models(text, values).await?)
+        let values = [due.into(), now.into()];
+        self.readable::<payment::Model>(&self.texts.to_look_at, values, limit).await
     }
 
     async fn wake(&self, mid: &MerchantAccountId, now: i64) -> Result<u64, StoreError> {

@@ -1,0 +1,114 @@
+//! Rows that cannot be read, because a newer version wrote them: each is left alone, and hides
+//! nothing that is due behind it.
+
+use amazon_pay_worker::domain::mandate::Mandate;
+use amazon_pay_worker::domain::payment::{Payment, Phase};
+use amazon_pay_worker::ports::mandates::{MandateStore as _, MandateWrite};
+use amazon_pay_worker::ports::relay::Outbox as _;
+use amazon_pay_worker::ports::store::{Commit, DueQuery, Store as _, StoreError};
+use amazon_pay_worker::telemetry::Metrics;
+use sea_orm::{ConnectionTrait, Database};
+
+use crate::fixtures::*;
+use crate::support::{Store, on_every_store};
+
+on_every_store!(
+    what_is_due_is_found_behind_what_cannot_be_read,
+    mandates_are_found_behind_what_cannot_be_read,
+    events_are_published_behind_what_cannot_be_read,
+);
+
+async fn spoil(store: &Opened, statement: &str) {
+    let server = Database::connect(&store.url).await.unwrap();
+    server.execute_unprepared(statement).await.unwrap();
+    server.close().await.unwrap();
+}
+
+fn ids(payments: &[Payment]) -> Vec<String> {
+    payments.iter().map(Payment::id).collect()
+}
+
+fn counted(metrics: &Metrics, table: &str) -> String {
+    let page = metrics.page().unwrap();
+    let name = format!("amazon_pay_rows_unreadable_total{{table=\"{table}\"");
+    let line = page.lines().find(|line| line.starts_with(&name)).unwrap();
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+async fn what_is_due_is_found_behind_what_cannot_be_read(kind: Store) {
+    let store = open(kind).await;
+    let metrics = Metrics::local().unwrap();
+    store.count_by(&metrics);
+    for (at, name) in ["phase-to-come", "bad-1", "bad-2", "bad-3", "good"].iter().enumerate() {
+        let mut payment = order(name);
+        payment.due_at = Some(NOW - 10 + at as i64);
+        payment.close_reference_at = payment.due_at;
+        payment.lookout.at = payment.due_at;
+        if at == 0 {
+            payment.phase = Phase::Authorized;
+        }
+        insert(&store, &payment).await;
+    }
+    spoil(
+        &store,
+        "UPDATE payments SET exposure = 'to-come' WHERE order_id LIKE 'bad-%'; \
+         UPDATE payments SET capture_mode = 'to-come' WHERE order_id = 'phase-to-come'",
+    )
+    .await;
+    let query = DueQuery {
+        now: NOW,
+        alive_since: NOW - 10_000,
+        limit: 2,
+        except: Vec::new(),
+        charges: false,
+    };
+    // Asked again and again, and each of them told of and counted once.
+    for _ in 0..2 {
+        assert_eq!(ids(&store.due(&query).await.unwrap()), ["7/order/good"]);
+        let closing = store.references_to_close(NOW, 1).await.unwrap();
+        assert_eq!(ids(&closing), ["7/order/good"]);
+        assert_eq!(ids(&store.to_look_at(NOW, NOW, 1).await.unwrap()), ["7/order/good"]);
+    }
+    assert_eq!(counted(&metrics, "payments"), "4");
+    // Whoever asks for that very row hears why there is none.
+    let asked = store.payment("7/order/bad-1").await;
+    assert!(matches!(asked, Err(StoreError::Corrupt(_))), "{asked:?}");
+}
+
+async fn mandates_are_found_behind_what_cannot_be_read(kind: Store) {
+    let store = open(kind).await;
+    let metrics = Metrics::local().unwrap();
+    store.count_by(&metrics);
+    for (at, name) in ["B01-BAD", "B01-GOOD"].iter().enumerate() {
+        let mut mandate = Mandate::new(ACCOUNT, &reference(name), &mid("7"), NOW);
+        mandate.due_at = Some(NOW - 10 + at as i64);
+        let write = MandateWrite::after(None, mandate, NOW);
+        store.commit(Commit { mandate: Some(write), ..Commit::default() }).await.unwrap();
+    }
+    spoil(&store, "UPDATE mandates SET state = 'to-come' WHERE reference = 'B01-BAD'").await;
+    let found = store.mandates_due(NOW, 1).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].reference, reference("B01-GOOD"));
+    assert_eq!(counted(&metrics, "mandates"), "1");
+}
+
+async fn events_are_published_behind_what_cannot_be_read(kind: Store) {
+    let store = open(kind).await;
+    let metrics = Metrics::local().unwrap();
+    store.count_by(&metrics);
+    for (name, events) in [("bad", ["e1", "e2"]), ("good", ["e3", "e4"])] {
+        let payment = order(name);
+        insert(&store, &payment).await;
+        let outbox = events.map(|id| event(id, &payment)).to_vec();
+        store.commit(Commit { outbox, ..Commit::default() }).await.unwrap();
+    }
+    spoil(&store, "UPDATE outbox SET replies = 'to-come' WHERE event_id = 'e1'").await;
+    for limit in [1, 2, 10] {
+        let found = store.unpublished(limit).await.unwrap();
+        let found: Vec<_> = found.iter().map(|row| row.entry.event_id.as_str()).collect();
+        // The second of the subject is not published before the first.
+        let all = ["e3", "e4"];
+        assert_eq!(found, &all[..usize::min(limit as usize, 2)]);
+    }
+    assert_eq!(counted(&metrics, "outbox"), "1");
+}
