@@ -29,13 +29,22 @@ const SUSPECT_AFTER: u32 = 3;
 const SUSPECT_TURN_MS: i64 = 10_000;
 const SUSPECT_RENEW: Duration = Duration::from_secs(3);
 
+/// Between two counts of all that is due.
+const COUNT_EVERY_MS: i64 = 5_000;
+
 /// How many due payments are fetched at once.
 const BATCH: usize = 200;
 
 impl Engine {
     /// Drives due payments until told to stop; those in hand are tracked by `tasks`.
     pub async fn sweep(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
+        let mut counted_at = i64::MIN;
         loop {
+            let now = self.clock.now_ms();
+            if now.saturating_sub(counted_at) >= COUNT_EVERY_MS {
+                counted_at = now;
+                self.count_due(now).await;
+            }
             let pause = match self.sweep_once(&tasks).await {
                 Ok(pause) => pause,
                 Err(error) => {
@@ -46,6 +55,16 @@ impl Engine {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Counts all that is due, of which a look takes only so many.
+    async fn count_due(&self, now: i64) {
+        for charges in [false, true] {
+            // Whoever cannot be counted cannot be looked for either: that is told there.
+            if let Ok(due) = self.store.due_count(now, now - DEAD_AFTER_MS, charges).await {
+                self.metrics.due(due, charges);
             }
         }
     }
@@ -85,7 +104,7 @@ impl Engine {
         };
         let mut due = self.store.due(&query).await?;
         due.retain(|payment| !is_held(payment.lease.as_ref(), &self.worker, now));
-        let (found, mut driven) = (due.len(), 0);
+        let mut driven = 0;
         for payment in due {
             if payment.effort.crashes >= SUSPECT_AFTER {
                 Box::pin(self.drive_alone(payment)).await;
@@ -102,9 +121,6 @@ impl Engine {
                 engine.drive_due(payment, false).await;
                 drop((seat, place, in_hand));
             });
-        }
-        if !charges {
-            self.metrics.due(u64::try_from(found - driven).unwrap_or(0));
         }
         Ok(driven)
     }

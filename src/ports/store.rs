@@ -299,6 +299,10 @@ pub trait Store: Send + Sync {
     /// Payments that somebody must drive now, the longest due first.
     async fn due(&self, query: &DueQuery) -> Result<Vec<Payment>, StoreError>;
 
+    /// How many there are, whether their accounts have room or not.
+    async fn due_count(&self, now: i64, alive_since: i64, charges: bool)
+    -> Result<u64, StoreError>;
+
     /// Payments whose reference is to be closed now.
     async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError>;
 

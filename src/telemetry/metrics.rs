@@ -163,8 +163,9 @@ impl Metrics {
             counter.add(0, &[]);
         }
         self.in_hand.add(0, &[]);
-        for gauge in [&self.outbox_backlog, &self.due_backlog] {
-            gauge.record(0, &[]);
+        self.outbox_backlog.record(0, &[]);
+        for charges in [false, true] {
+            self.due(0, charges);
         }
         for table in TABLES {
             self.unreadable.add(0, &[KeyValue::new("table", table)]);
@@ -239,9 +240,10 @@ impl Metrics {
         self.outbox_age.record(seconds(age_ms), &[]);
     }
 
-    /// How many payments are due and in nobody's hand.
-    pub fn due(&self, backlog: u64) {
-        self.due_backlog.record(backlog, &[]);
+    /// How many payments are due and in nobody's hand: charges, or all else.
+    pub fn due(&self, backlog: u64, charges: bool) {
+        let kind = if charges { "charge" } else { "other" };
+        self.due_backlog.record(backlog, &[KeyValue::new("kind", kind)]);
     }
 
     /// A row was found that cannot be read.
@@ -328,7 +330,8 @@ mod tests {
             "amazon_pay_retries_total",
             "amazon_pay_throttles_total",
             "amazon_pay_outbox_backlog",
-            "amazon_pay_due_backlog",
+            "amazon_pay_due_backlog{kind=\"charge\"",
+            "amazon_pay_due_backlog{kind=\"other\"",
             "amazon_pay_rows_unreadable_total{table=\"outbox\"",
             "amazon_pay_in_hand",
             "amazon_pay_telemetry_lost_total{signal=\"traces\"",

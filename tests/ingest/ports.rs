@@ -118,6 +118,10 @@ impl Store for Database {
         not_asked()
     }
 
+    async fn due_count(&self, _: i64, _: i64, _: bool) -> Stored<u64> {
+        not_asked()
+    }
+
     async fn references_to_close(&self, _: i64, _: u32) -> Stored<Vec<Payment>> {
         not_asked()
     }

@@ -236,6 +236,16 @@ impl Store for Line {
         .await
     }
 
+    async fn due_count(
+        &self,
+        now: i64,
+        alive_since: i64,
+        charges: bool,
+    ) -> Result<u64, StoreError> {
+        let query = DueQuery { now, alive_since, limit: u32::MAX, except: Vec::new(), charges };
+        self.due(&query).await.map(|due| due.len() as u64)
+    }
+
     async fn to_look_at(&self, due: i64, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {
         let due = |one: &&Payment| {
             one.lookout.at.is_some_and(|at| at <= due)

@@ -73,6 +73,10 @@ async fn what_is_due_is_found_behind_what_cannot_be_read(kind: Store) {
     // Whoever asks for that very row hears why there is none.
     let asked = store.payment("7/order/bad-1").await;
     assert!(matches!(asked, Err(StoreError::Corrupt(_))), "{asked:?}");
+    // All of them are due, whoever can read them.
+    assert_eq!(store.due_count(NOW, NOW - 10_000, false).await.unwrap(), 5);
+    assert_eq!(store.due_count(NOW - 9, NOW - 10_000, false).await.unwrap(), 2);
+    assert_eq!(store.due_count(NOW, NOW - 10_000, true).await.unwrap(), 0);
 }
 
 async fn mandates_are_found_behind_what_cannot_be_read(kind: Store) {

@@ -20,6 +20,7 @@ const REFERENCE_OWNER: &str = "SELECT id FROM payments \
 pub(super) struct Texts {
     known: String,
     due: String,
+    due_count: String,
     to_close: String,
     to_look_at: String,
     orders: String,
@@ -31,6 +32,7 @@ impl Texts {
         Self {
             known: known(),
             due: due(dialect),
+            due_count: format!("SELECT count(*) AS due FROM {}", is_due()),
             to_close: asked(
                 dialect,
                 "close_reference_at <= $1 AND (lease_owner IS NULL OR lease_until < $1)",
@@ -181,6 +183,18 @@ impl Store for Database {
         let DueQuery { now, alive_since, charges, .. } = *query;
         let values = [now.into(), alive_since.into(), charges.into(), except.into()];
         self.readable::<payment::Model>(&self.texts.due, values, query.limit).await
+    }
+
+    async fn due_count(
+        &self,
+        now: i64,
+        alive_since: i64,
+        charges: bool,
+    ) -> Result<u64, StoreError> {
+        let values = [now.into(), alive_since.into(), charges.into()];
+        let rows = self.rows(&self.texts.due_count, values).await?;
+        let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64>("", "due"));
+        count.map(i64::unsigned_abs).map_err(|error| store_error(&error))
     }
 
     async fn references_to_close(&self, now: i64, limit: u32) -> Result<Vec<Payment>, StoreError> {

@@ -190,6 +190,11 @@ impl Store for World {
     async fn due(&self, _: &DueQuery) -> Answer<Vec<Payment>> {
         not_asked()
     }
+
+    async fn due_count(&self, _: i64, _: i64, _: bool) -> Answer<u64> {
+        not_asked()
+    }
+
     async fn references_to_close(&self, _: i64, _: u32) -> Answer<Vec<Payment>> {
         not_asked()
     }
