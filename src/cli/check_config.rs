@@ -73,10 +73,10 @@ async fn broker(session: &Session) -> Result<String, String> {
         Broker::Embedded => "embedded, in the data folder",
         Broker::Amqp(_) => "RabbitMQ",
     };
-    let broker = wiring::broker(session.config(), session.clock());
-    let broker = broker.map_err(|error| chain(&*error))?;
-    broker.check().await.map_err(|error| format!("{name}: {}", chain(&error)))?;
-    Ok(name.to_owned())
+    match wiring::look_at_broker(session.config(), session.clock()).await {
+        Ok(()) => Ok(name.to_owned()),
+        Err(error) => Err(format!("{name}: {}", chain(&*error))),
+    }
 }
 
 async fn database(session: &Session, stores: &Stores) -> Result<String, String> {

@@ -33,6 +33,9 @@ pub use stores::{BEHIND, Schema, Stores};
 /// Between two looks for a broker or database that was away at the start.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// What operators see in the broker's list of connections.
+const NAME: &str = "amazon-pay-worker";
+
 type Trouble = Box<dyn Error + Send + Sync>;
 
 /// The machine's time and chance.
@@ -99,6 +102,19 @@ pub async fn time_at_amazon(config: &Config) -> Option<i64> {
     amazon_time::ask(config.gateway.mws.as_deref()).await
 }
 
+/// Whether the broker can be reached now; starts nothing that goes on, and declares nothing.
+///
+/// # Errors
+/// Why it cannot, or its URL is none.
+pub async fn look_at_broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Trouble> {
+    match &config.broker {
+        config::Broker::Amqp(url) => RabbitMq::look(url.expose_secret(), NAME).await,
+        config::Broker::Embedded => {
+            Ok(Embedded::new(&config.data_dir, Arc::clone(clock)).check().await?)
+        }
+    }
+}
+
 /// The broker. It may be away. Needs a running Tokio runtime.
 ///
 /// # Errors
@@ -107,7 +123,7 @@ pub fn broker(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Broker>
     match &config.broker {
         config::Broker::Amqp(url) => {
             let schedule = Arc::new(ExponentialSchedule);
-            let broker = RabbitMq::start(url.expose_secret(), "amazon-pay-worker", schedule)?;
+            let broker = RabbitMq::start(url.expose_secret(), NAME, schedule)?;
             Ok(Arc::new(broker))
         }
         config::Broker::Embedded => {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::shell::Shell;
+use crate::support::{Broker, eventually, on_every_broker, services};
 
 const COMMANDS: [&[&str]; 28] = [
     &["demo"],
@@ -136,6 +137,34 @@ fn check_config_has_a_line_for_everything_and_fails_where_a_person_is_needed() {
     assert_eq!(checked.code, 1);
     let line = checked.out.lines().find(|line| line.starts_with("mid 7")).unwrap();
     assert!(line.contains("could not be reached"), "{line}");
+}
+
+on_every_broker!(check_config_reaches_a_broker_and_declares_nothing);
+
+async fn check_config_reaches_a_broker_and_declares_nothing(broker: Broker) {
+    let shell = Shell::new().with("AMAZON_MWS_ENDPOINT", "http://127.0.0.1:1");
+    let (shell, amqp) = match broker {
+        Broker::Embedded => (shell, None),
+        Broker::RabbitMq => {
+            let amqp = services::amqp().expect("the macro has asked");
+            (shell.with("AMQP_URL", amqp.url()), Some(amqp))
+        }
+    };
+    // A vhost is there a moment after it was asked for.
+    let out = eventually("a broker that is well", async || {
+        let checked = shell.run(&["check-config"]);
+        (checked.code == 0).then_some(checked.out)
+    })
+    .await;
+    let line = out.lines().find(|line| line.starts_with("broker")).unwrap();
+    assert!(line.contains(" ok "), "{line}");
+    let Some(amqp) = amqp else { return };
+    assert_eq!(amqp.queues(), Vec::<String>::new());
+    amqp.shut();
+    let checked = shell.run(&["check-config"]);
+    assert_eq!(checked.code, 1, "{}", checked.out);
+    let line = checked.out.lines().find(|line| line.starts_with("broker")).unwrap();
+    assert!(line.contains("FAILED"), "{line}");
 }
 
 #[test]

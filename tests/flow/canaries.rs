@@ -259,6 +259,7 @@ async fn work(app: &mut App, stuck: &Reference) {
     ] {
         let output = app.cli(args, "");
         let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&text));
         for secret in ["canary-secret", "canary-client", "canary-auth", "Atza"] {
             let found = String::from_utf8_lossy(&text).contains(secret);
             assert!(!found, "{secret} in {args:?}");

@@ -156,15 +156,9 @@ async fn supervise(opening: Opening, state: watch::Sender<State>, ended: Cancell
 type Opened = (Connection, Result<(), BrokerError>);
 
 async fn open(opening: &Opening, failures: u32) -> Result<Opened, String> {
-    let properties =
-        ConnectionProperties::default().with_connection_name(opening.name.as_str().into());
     let patience =
         HANDSHAKE_TIMEOUT.saturating_mul(failures.saturating_add(1)).min(HANDSHAKE_TIMEOUT_MAX);
-    let connecting = Box::pin(Connection::connect_uri(opening.uri.clone(), properties));
-    let connection = tokio::time::timeout(patience, connecting)
-        .await
-        .map_err(|_| "the broker does not answer".to_owned())?
-        .map_err(|error| chain(&error))?;
+    let connection = connect(opening.uri.clone(), &opening.name, patience).await?;
     let _alone = opening.declaring.lock().await;
     let declared = tokio::time::timeout(DECLARE_TIMEOUT, topology::declare(&connection)).await;
     match declared {
@@ -172,6 +166,24 @@ async fn open(opening: &Opening, failures: u32) -> Result<Opened, String> {
         Ok(declared) => Ok((connection, declared)),
         Err(_) => Err("the broker does not answer when queues are declared".to_owned()),
     }
+}
+
+async fn connect(uri: AMQPUri, name: &str, patience: Duration) -> Result<Connection, String> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let connecting = Box::pin(Connection::connect_uri(uri, properties));
+    tokio::time::timeout(patience, connecting)
+        .await
+        .map_err(|_| "the broker does not answer".to_owned())?
+        .map_err(|error| chain(&error))
+}
+
+/// One connection and one channel on it, closed again; nothing is declared.
+pub(super) async fn look(uri: AMQPUri, name: &str) -> Result<(), BrokerError> {
+    let connection = connect(uri, name, HANDSHAKE_TIMEOUT).await.map_err(BrokerError::Away)?;
+    connection.create_channel().await.map_err(|error| away(&error))?;
+    // Whether it says goodbye tells nothing more.
+    connection.close(200, "looked".into()).await.ok();
+    Ok(())
 }
 
 /// Waits until the connection is gone, and says why.

@@ -8,6 +8,7 @@ mod publisher;
 mod replies;
 mod topology;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,16 @@ impl RabbitMq {
         let consuming = Link::start(opening("consuming"));
         let publisher = Publisher::new(Arc::clone(&publishing));
         Ok(Self { publishing, consuming, publisher, declaring })
+    }
+
+    /// Whether a broker lets us in there now. Nothing is left running and nothing is declared.
+    ///
+    /// # Errors
+    /// Why it does not, or the URL is not one of AMQP.
+    pub async fn look(url: &str, name: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let uri: AMQPUri = url.parse().map_err(UrlError)?;
+        let looked = connection::look(connection::with_defaults(uri), name);
+        Ok(answered(ANSWER_TIMEOUT, looked).await?)
     }
 
     async fn consume_on(
