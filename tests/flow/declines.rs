@@ -187,19 +187,22 @@ async fn a_slow_decision_is_followed_to_its_end(combination: Combination) {
     assert_decline(&declined, "TransactionTimedOut", "soft", "none", true);
     assert_eq!(declined["data"]["epoch"], 1);
 
-    // Authorized, to be captured by and by.
-    let reference = app.reference(Value::Null).await;
-    let mut body = order("o-5", &reference);
-    body["capture"] = json!("manual");
-    let rest = verdict(&app, "5", &body).await;
-    assert_eq!(
-        (&rest["data"]["status"], &rest["data"]["capturedAmount"]),
-        (&json!("authorized"), &json!("0.00"))
-    );
-    assert!(rest["data"].get("amazonCaptureId").is_none(), "{rest}");
-    assert_eq!(verdict(&app, "6", &body).await, rest);
-    let moved = moved(&app, &reference.id).await;
-    assert_eq!((moved.len(), &moved["authorize"]), (1, &vec!["29.95".to_owned()]));
+    // Authorized, to be captured by and by; so is what is not to be charged at first.
+    let uncharged = json!({"initialCharge": false});
+    for (field, value) in [("capture", json!("manual")), ("recurring", uncharged)] {
+        let reference = app.reference(Value::Null).await;
+        let mut body = order(&format!("rest-{field}"), &reference);
+        body[field] = value;
+        let rest = verdict(&app, field, &body).await;
+        assert_eq!(
+            (&rest["data"]["status"], &rest["data"]["capturedAmount"]),
+            (&json!("authorized"), &json!("0.00"))
+        );
+        assert!(rest["data"].get("amazonCaptureId").is_none(), "{rest}");
+        assert_eq!(verdict(&app, &format!("{field} again"), &body).await, rest);
+        let moved = moved(&app, &reference.id).await;
+        assert_eq!((moved.len(), &moved["authorize"]), (1, &vec!["29.95".to_owned()]));
+    }
 }
 
 async fn a_declined_capture_is_asked_again_once(combination: Combination) {

@@ -7,7 +7,7 @@ use super::lookup::meter;
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::session;
 use super::state::Payment;
-use crate::domain::command::{AuthorizationMode, CaptureMode};
+use crate::domain::command::AuthorizationMode;
 use crate::domain::decline::Decline;
 use crate::domain::gateway::{
     AuthorizationState, AuthorizationView, CaptureState, CaptureView, Effect,
@@ -47,16 +47,18 @@ pub(super) fn on_authorization(
             pending(payment, run, Phase::AuthorizationPending, now, policy)
         }
         AuthorizationState::Declined => on_declined(payment, run, reason, now, policy),
-        AuthorizationState::Open => match (payment.capture, first_of(view.captures, run)) {
-            (_, Some(capture)) => {
-                payment.capture_id = Some(capture);
-                payment.phase = Phase::CapturePending;
-                payment.exposure = Exposure::Sent;
-                look_at_capture(payment, run, view.shown, now, policy)
+        AuthorizationState::Open => {
+            match (payment.captures_at_once(), first_of(view.captures, run)) {
+                (_, Some(capture)) => {
+                    payment.capture_id = Some(capture);
+                    payment.phase = Phase::CapturePending;
+                    payment.exposure = Exposure::Sent;
+                    look_at_capture(payment, run, view.shown, now, policy)
+                }
+                (false, None) => rest(payment, run, now),
+                (true, None) => capture(payment),
             }
-            (CaptureMode::Manual, None) => rest(payment, run, now),
-            (CaptureMode::Immediate, None) => capture(payment),
-        },
+        }
         AuthorizationState::Closed => {
             let one = view.captures.len() == 1;
             match first_of(view.captures, run) {
@@ -244,7 +246,7 @@ pub(super) fn on_capture(
         }
         CaptureState::Pending => pending(payment, run, Phase::CapturePending, now, policy),
         CaptureState::Declined => {
-            if payment.capture == CaptureMode::Manual {
+            if !payment.captures_at_once() {
                 // Not asked for by us: what rests is captured by an operation of its own.
                 run.rule = "rests_uncaptured";
                 payment.capture_id = None;

@@ -5,7 +5,6 @@ use super::answers::finish_decline;
 use super::decide::{Next, Run, Wait};
 use super::phase::{DeadLetterReason, Phase};
 use super::state::Payment;
-use crate::domain::command::CaptureMode;
 use crate::domain::gateway::{Authorize, Capture, Complete, Effect, SellerAttributes, SetDetails};
 use crate::domain::ids::OperationKey;
 use crate::domain::reference::{Operation, operation_key};
@@ -55,7 +54,7 @@ pub(super) fn authorize(payment: &mut Payment) -> Next {
     }
     payment.phase = Phase::Authorizing;
     let Some(reference) = payment.charged().cloned() else { return no_reference() };
-    let capture_now = payment.capture == CaptureMode::Immediate;
+    let capture_now = payment.captures_at_once();
     Next::Call(Effect::Authorize(Authorize {
         reference,
         key: authorization_key(payment),

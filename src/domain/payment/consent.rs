@@ -3,7 +3,7 @@
 
 use super::phase::Phase;
 use super::state::Payment;
-use crate::domain::command::{Kind, Sale};
+use crate::domain::command::{CaptureMode, Kind, Sale};
 use crate::domain::ids::{ReferenceId, ReferenceKind};
 use crate::domain::merchant::Api;
 
@@ -21,6 +21,13 @@ impl Payment {
         if self.phase == Phase::SettingDetails {
             self.phase = self.first_phase();
         }
+    }
+
+    /// Whether the money is to be taken with the authorization or right after it. Where nothing is
+    /// to be charged at first, what a consent for one time allows rests authorized.
+    #[must_use]
+    pub fn captures_at_once(&self) -> bool {
+        self.capture == CaptureMode::Immediate && (self.initial_charge || self.on_agreement())
     }
 
     /// Where a payment on a consent of its own begins: one that may be open is read first.

@@ -52,7 +52,12 @@ fn on_open(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
         return reject(payment, run, RejectionCode::Conflict, "capture", message);
     }
     let standing = view.consent == Some(true);
-    if standing && !payment.initial_charge && view.intent != Some(Intent::Confirm) {
+    let charges = match view.intent {
+        Some(Intent::Confirm) => false,
+        Some(Intent::Capture) => true,
+        Some(Intent::Authorize) | None => standing,
+    };
+    if charges && !payment.initial_charge {
         let message = "the checkout session charges when it is completed";
         return reject(payment, run, RejectionCode::Conflict, "recurring", message);
     }

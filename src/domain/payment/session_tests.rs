@@ -153,6 +153,22 @@ fn a_session_that_says_something_else_is_rejected_before_it_is_completed() {
 }
 
 #[test]
+fn a_session_that_captures_is_not_for_who_wants_nothing_charged_at_first() {
+    let unpaid = || Payment { initial_charge: false, ..order() };
+    let played = play(unpaid(), &[("read_reference", open(Intent::Capture))]);
+    rejects(&played, "recurring");
+    let played = play(
+        unpaid(),
+        &[
+            ("read_reference", open(Intent::Confirm)),
+            ("complete", completed(Intent::Confirm, None)),
+            ("authorize", authorization(A::Open, "", &[])),
+        ],
+    );
+    ends(&played, Phase::Authorized, &[Outcome::Authorized]);
+}
+
+#[test]
 fn a_session_bears_the_crms_id_before_it_is_completed() {
     let bare = ReferenceView { seller_order_id: None, ..view(R::Draft, Intent::Confirm) };
     let manual = order_on(SESSION, CaptureMode::Manual);

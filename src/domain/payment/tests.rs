@@ -176,6 +176,19 @@ fn the_right_to_capture_later_is_a_rest() {
 }
 
 #[test]
+fn what_is_not_to_be_charged_at_first_rests_authorized() {
+    let played = play(
+        opened(Sale { initial_charge: false, ..sale() }),
+        &[
+            ("set_details", set()),
+            ("confirm", Ok(Answer::Done)),
+            ("authorize", authorization(A::Open, "", &[])),
+        ],
+    );
+    ends(&played, Phase::Authorized, &[Outcome::Authorized]);
+}
+
+#[test]
 fn a_soft_decline_is_mended_by_the_buyer_and_paid_in_a_new_epoch() {
     let played = play(
         opened(sale()),
