@@ -54,6 +54,12 @@ async fn a_session_does_what_its_intent_says(combination: Combination) {
         let paid = verdict(&app, intent, &order(intent, &session)).await;
         assert_eq!(paid["data"]["status"], "paid", "{intent}: {paid}");
         assert_eq!(paid["data"]["amazonOrderId"], session.id);
+        // The permission that it became is the same consent to whoever asks again.
+        let path = format!("checkoutSessions/{}", session.id);
+        let seen = call(&app, Method::GET, &path, None, &Value::Null).await;
+        let mut again = order(intent, &session);
+        again["amazonOrderId"] = seen["chargePermissionId"].clone();
+        assert_eq!(verdict(&app, &format!("{intent} again"), &again).await, paid);
         assert_eq!(paid["data"]["buyer"]["firstName"], "Ada", "{intent}: {paid}");
         assert_eq!(captured(&app, &session.id).await, ["29.95"], "{intent}");
         let entries = app.sim.moved(&session.id, "capture").await;

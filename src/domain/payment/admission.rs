@@ -111,7 +111,7 @@ fn admit_known(sale: &Sale, payment: &Payment, known: &Known) -> Admission {
 }
 
 fn admit_after_soft(sale: &Sale, payment: &Payment, known: &Known) -> Admission {
-    let same_reference = sale.reference.is_none() || sale.reference == payment.reference;
+    let same_reference = sale.reference.is_none() || payment.is_on(sale.reference.as_ref());
     if same_reference
         && payment.owns_reference
         && let Some(total) = payment.confirmed_total
@@ -157,7 +157,7 @@ fn differences(sale: &Sale, payment: &Payment) -> Vec<FieldError> {
         errors.push(FieldError::new("amount", message));
     }
     let same = match (&sale.reference, &payment.reference) {
-        (Some(asked), Some(known)) => asked == known,
+        (Some(_), Some(_)) => payment.is_on(sale.reference.as_ref()),
         // Left out means the order's, which the payment may not have learnt yet.
         (None, _) => !payment.owns_reference,
         (Some(_), None) => true,

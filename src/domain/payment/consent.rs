@@ -54,6 +54,12 @@ impl Payment {
         self.owns_reference && !self.on_agreement() && !self.is_uncompleted()
     }
 
+    /// Whether this names its reference: a checkout session and its permission are one.
+    #[must_use]
+    pub fn is_on(&self, named: Option<&ReferenceId>) -> bool {
+        named == self.reference.as_ref() || (named.is_some() && named == self.permission.as_ref())
+    }
+
     /// The reference that is charged.
     #[must_use]
     pub fn charged(&self) -> Option<&ReferenceId> {

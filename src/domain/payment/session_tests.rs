@@ -1,13 +1,14 @@
 //! Checkout sessions and permissions, each as a history: what is looked at before money moves, what
 //! becomes of a lost answer, and what somebody else did before us.
 
+use super::admission::{Admission, Known, admit};
 use super::decide::{Next, Wait};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::state::Payment;
+use super::tests::{NOW, asker, sale, usd};
 use super::tests::{Played, authorization, capture, ends, opened, play, refused};
-use super::tests::{sale, usd};
 use crate::domain::command::{CaptureMode, Sale};
-use crate::domain::decline::{RejectionCode, Softness};
+use crate::domain::decline::{Decline, RejectionCode, Softness};
 use crate::domain::gateway::{
     Answer, AuthorizationState as A, CaptureState, Fault, Intent, ReferenceState as R,
     ReferenceView, Reply,
@@ -166,6 +167,32 @@ fn a_session_that_captures_is_not_for_who_wants_nothing_charged_at_first() {
         ],
     );
     ends(&played, Phase::Authorized, &[Outcome::Authorized]);
+}
+
+#[test]
+fn a_session_and_its_permission_are_one_to_who_asks_again() {
+    let asked = Sale { reference: Some(id(PERMISSION)), ..sale() };
+    let mut payment = order();
+    payment.permission = Some(id(PERMISSION));
+    for (phase, expected) in [
+        (Phase::Authorizing, Admission::Join),
+        (Phase::Paid, Admission::Again),
+        (Phase::Declined, Admission::Reopen),
+    ] {
+        payment.phase = phase;
+        payment.decline = Some(Decline::invalid_payment_method("HardDeclined"));
+        let known = Known { payment: Some(payment.clone()), ..Known::default() };
+        assert_eq!(admit(&asked, "fingerprint", &known), expected);
+    }
+    // It was confirmed with a total, whichever of the two is named.
+    payment.confirmed_total = Some(usd(1995));
+    let known = Known { payment: Some(payment.clone()), ..Known::default() };
+    let dearer = Sale { amount: usd(2995), ..asked.clone() };
+    assert!(matches!(admit(&dearer, "fingerprint", &known), Admission::Reject(..)));
+    payment.reopen(asked, asker("m2"), None, NOW);
+    assert_eq!(payment.reference, Some(id(SESSION)));
+    assert_eq!(payment.permission, Some(id(PERMISSION)));
+    assert_eq!(payment.confirmed_total, Some(usd(1995)));
 }
 
 #[test]

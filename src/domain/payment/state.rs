@@ -276,8 +276,7 @@ impl Payment {
             reauthorized: self.reauthorized,
             declined_at: self.declined_at.take(),
         }));
-        let same = sale.reference.is_none() || sale.reference == self.reference;
-        if !same {
+        if sale.reference.is_some() && !self.is_on(sale.reference.as_ref()) {
             self.confirmed_total = None;
             self.permission = None;
         }
@@ -288,7 +287,9 @@ impl Payment {
         self.of_order = sale.of_order;
         self.not_before = sale.not_before;
         self.reauthorized = 0;
-        self.reference = sale.reference;
+        if sale.reference.is_none() || self.permission != sale.reference {
+            self.reference = sale.reference;
+        }
         self.amount = sale.amount;
         self.captured = Money::zero(sale.amount.currency());
         self.refunded = Money::zero(sale.amount.currency());
