@@ -12,6 +12,7 @@ use crate::world::{
 
 on_every_api!(
     a_soft_decline_is_mended_and_paid,
+    another_reference_has_another_buyer,
     a_hard_decline_is_final,
     amazons_failures_are_asked_again,
     a_slow_decision_is_followed_to_its_end,
@@ -73,6 +74,33 @@ async fn a_soft_decline_is_mended_and_paid(combination: Combination) {
     );
     assert_eq!(captured(&app, &other.id).await, ["31.00"]);
     assert!(captured(&app, &reference.id).await.is_empty());
+}
+
+async fn another_reference_has_another_buyer(combination: Combination) {
+    let app = app(combination).await;
+    let mut references = Vec::new();
+    for (name, city, plan) in [
+        ("Ada One", "Firstville", json!(["InvalidPaymentMethod"])),
+        ("Bob Two", "Sometown", Value::Null),
+    ] {
+        let address = json!({
+            "name": name,
+            "addressLine1": "1 Main Street",
+            "city": city,
+            "stateOrRegion": "IL",
+            "postalCode": "62701",
+            "countryCode": "US",
+        });
+        let email = format!("{city}@example.com");
+        let buyer = json!({ "name": name, "email": email, "address": address });
+        references.push(app.reference_from(&buyer, &app.mid, ("29.95", "USD"), plan).await);
+    }
+    let declined = verdict(&app, "first", &order("o-1", &references[0])).await;
+    assert_eq!(declined["data"]["shippingAddress"]["city"], "Firstville", "{declined}");
+    let paid = verdict(&app, "second", &order("o-1", &references[1])).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(paid["data"]["shippingAddress"]["city"], "Sometown", "{paid}");
+    assert_eq!(paid["data"]["buyer"]["firstName"], "Bob", "{paid}");
 }
 
 async fn a_hard_decline_is_final(combination: Combination) {

@@ -46,6 +46,7 @@ fn prior(texts: Texts, opener: Asker) -> Prior {
         confirmed_total: Some(eur(5)),
         decline: Some(Decline::invalid_payment_method("InvalidPaymentMethod")),
         personal: Some(Sealed("k1:before".into())),
+        details: Some(Sealed("k1:details-before".into())),
     }
 }
 

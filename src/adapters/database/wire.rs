@@ -52,6 +52,8 @@ struct PriorWire {
     decline: Option<DeclineWire>,
     personal: Option<String>,
     #[serde(default)]
+    details: Option<String>,
+    #[serde(default)]
     reauthorized: u32,
     #[serde(default)]
     declined_at: Option<i64>,
@@ -134,6 +136,7 @@ impl From<&Prior> for PriorWire {
             confirmed_total,
             decline,
             personal,
+            details,
             reauthorized,
             declined_at,
         } = prior.clone();
@@ -160,6 +163,7 @@ impl From<&Prior> for PriorWire {
             confirmed_total: confirmed_total.map(wire_of),
             decline: decline.as_ref().map(DeclineWire::from),
             personal: personal.map(|sealed| sealed.0),
+            details: details.map(|sealed| sealed.0),
             reauthorized,
             declined_at,
         }
@@ -213,6 +217,7 @@ impl TryFrom<PriorWire> for Prior {
             confirmed_total: wire.confirmed_total.map(money_of).transpose()?,
             decline: wire.decline.map(Decline::try_from).transpose()?,
             personal: wire.personal.map(Sealed),
+            details: wire.details.map(Sealed),
             reauthorized: wire.reauthorized,
             declined_at: wire.declined_at,
         })

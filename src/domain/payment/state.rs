@@ -89,6 +89,8 @@ pub struct Prior {
     pub decline: Option<Decline>,
     /// What the command told about the buyer.
     pub personal: Option<Sealed>,
+    /// What Amazon told about the buyer.
+    pub details: Option<Sealed>,
     /// Epochs that were opened by ourselves after it.
     pub reauthorized: u32,
     /// When it was declined, in milliseconds since the epoch.
@@ -273,6 +275,8 @@ impl Payment {
             confirmed_total: self.confirmed_total,
             decline: self.decline.take(),
             personal: self.personal.take(),
+            // Another reference has another buyer, and a new token may tell what the last did not.
+            details: self.details.take(),
             reauthorized: self.reauthorized,
             declined_at: self.declined_at.take(),
         }));
@@ -350,6 +354,7 @@ impl Payment {
         self.confirmed_total = prior.confirmed_total;
         self.decline = prior.decline;
         self.personal = prior.personal;
+        self.details = prior.details;
         self.reauthorized = prior.reauthorized;
         self.declined_at = prior.declined_at;
         self.phase = Phase::Declined;

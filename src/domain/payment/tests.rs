@@ -5,7 +5,7 @@ use super::decide::{Next, Run, Wait, decide, start};
 use super::invariants;
 use super::order_gate;
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
-use super::state::Payment;
+use super::state::{Payment, Sealed};
 use crate::domain::command::{Asker, PaymentKey};
 use crate::domain::command::{AuthorizationMode, CaptureMode, Sale, Subject, Texts};
 use crate::domain::decline::RejectionCode;
@@ -186,6 +186,22 @@ fn what_is_not_to_be_charged_at_first_rests_authorized() {
         ],
     );
     ends(&played, Phase::Authorized, &[Outcome::Authorized]);
+}
+
+#[test]
+fn a_new_epoch_reads_its_buyer_anew_and_gives_the_last_one_back() {
+    let mut payment = opened(sale());
+    payment.details = Some(Sealed("the last buyer".to_owned()));
+    payment.phase = Phase::Declined;
+    let known = payment.clone();
+    let other = ReferenceId::new("S01-0000002-0000002").unwrap();
+    for reference in [sale().reference, Some(other)] {
+        payment.reopen(Sale { reference, ..sale() }, asker("m2"), None, NOW);
+        assert_eq!(payment.details, None);
+        payment.details = Some(Sealed("another buyer".to_owned()));
+        assert!(payment.restore());
+        assert_eq!(payment.details, known.details);
+    }
 }
 
 #[test]
