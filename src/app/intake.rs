@@ -236,6 +236,7 @@ impl Engine {
                 let seller = account.merchant.seller_account();
                 let mut payment = Payment::open(sale.clone(), parsed.asker.clone(), seller, now);
                 payment.begin_by(account.merchant.api);
+                payment.describe_by(&account.merchant);
                 payment.personal = self.seal_personal(&payment.id(), personal);
                 self.claim_new(parsed, payment, None, account, fence(known, now)).await
             }
@@ -245,6 +246,7 @@ impl Engine {
                 let personal = self.seal_personal(&payment.id(), personal);
                 payment.reopen(sale.clone(), parsed.asker.clone(), personal, now);
                 payment.begin_by(account.merchant.api);
+                payment.describe_by(&account.merchant);
                 let fence = fence(known, now);
                 self.claim_new(parsed, payment, Some(before.version), account, fence).await
             }

@@ -5,14 +5,62 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{MID, order};
-use crate::support::{App, Combination, eventually, on_every_api};
+use crate::support::{Api, App, Combination, eventually, on_every_api};
 use crate::world::{ask, captured, moved, of_order, told, verdict};
+use crate::{mws, v2};
 
 on_every_api!(
     an_order_over_the_api_is_paid,
     every_encoding_of_the_crm_is_paid,
+    the_statement_says_what_the_command_or_else_the_account_says,
     the_feed_is_read_on_from_a_cursor,
 );
+
+async fn the_statement_says_what_the_command_or_else_the_account_says(combination: Combination) {
+    let app = App::builder(combination).env("PENDING_POLL_FIRST", 1).start().await;
+    for (order_id, said, shown) in
+        [("d-1", Value::Null, "TEST*SHOP"), ("d-2", json!("ITS*OWN"), "ITS*OWN")]
+    {
+        let reference = app.reference(Value::Null).await;
+        let mut body = order(order_id, &reference);
+        body["softDescriptor"] = said;
+        let paid = verdict(&app, order_id, &body).await;
+        on_the_statement(&app, "Capture", &paid, shown).await;
+        let path = format!("/v1/orders/{MID}/{order_id}/refunds");
+        let refund = app.api.post(&path, &json!({"requestId": "r-1"})).await;
+        refund.expect(202);
+        let refunded = eventually("the refund", async || {
+            // Amazon takes half a minute over it, by its own clock.
+            app.sim.advance(40).await;
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            let events = told(&app, &of_order(order_id)).await;
+            events.into_iter().find(|event| event["data"]["status"] == "refunded")
+        })
+        .await;
+        on_the_statement(&app, "Refund", &refunded, shown).await;
+    }
+}
+
+/// What the event is about shows this descriptor at Amazon.
+async fn on_the_statement(app: &App, what: &str, event: &Value, shown: &str) {
+    let id = |name: String| event["data"][name].as_str().unwrap().to_owned();
+    match app.combination.api {
+        Api::Mws => {
+            let name = format!("Amazon{what}Id");
+            let id = id(format!("amazon{what}Id"));
+            let seen = mws::call(app, &format!("Get{what}Details"), &[(&name, &id)]).await;
+            assert!(seen.contains(&format!("{shown}</SoftDescriptor>")), "{seen}");
+        }
+        Api::V2 => {
+            let path = match what {
+                "Capture" => format!("charges/{}", id("amazonAuthorizationId".to_owned())),
+                _ => format!("refunds/{}", id("amazonRefundId".to_owned())),
+            };
+            let seen = v2::call(app, Method::GET, &path, None, &Value::Null).await;
+            assert_eq!(seen["softDescriptor"], shown, "{seen}");
+        }
+    }
+}
 
 async fn an_order_over_the_api_is_paid(combination: Combination) {
     let app = App::start(combination).await;

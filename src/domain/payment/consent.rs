@@ -5,7 +5,7 @@ use super::phase::Phase;
 use super::state::Payment;
 use crate::domain::command::{CaptureMode, Kind, Sale};
 use crate::domain::ids::{ReferenceId, ReferenceKind};
-use crate::domain::merchant::Api;
+use crate::domain::merchant::{Api, MerchantAccount};
 
 impl Payment {
     /// Whether it is made on a standing consent, which other payments share.
@@ -21,6 +21,12 @@ impl Payment {
         if self.phase == Phase::SettingDetails {
             self.phase = self.first_phase();
         }
+    }
+
+    /// What buyers read on their statement is the account's where the command says nothing.
+    pub fn describe_by(&mut self, account: &MerchantAccount) {
+        let descriptor = &mut self.texts.soft_descriptor;
+        *descriptor = descriptor.take().or_else(|| account.soft_descriptor.clone());
     }
 
     /// Whether the money is to be taken with the authorization or right after it. Where nothing is
