@@ -27,6 +27,8 @@ type Stored<T> = Result<T, StoreError>;
 #[derive(Default)]
 pub(crate) struct Database {
     pub(crate) away: AtomicBool,
+    /// Never answers what is asked of it.
+    pub(crate) hangs: AtomicBool,
     /// Looks at clients and merchant accounts.
     pub(crate) looks: AtomicU64,
     /// Looks that found everything.
@@ -42,6 +44,12 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    async fn answers(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn here(&self) -> Stored<()> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Away("secret-host-of-the-database".to_owned()));
@@ -74,6 +82,7 @@ impl MerchantStore for Database {
         self.looks.fetch_add(1, Ordering::SeqCst);
         // Long enough that others come meanwhile.
         tokio::time::sleep(Duration::from_millis(5)).await;
+        self.answers().await;
         self.here()?;
         Ok(self.clients.lock().unwrap().clone())
     }
@@ -86,6 +95,7 @@ impl MerchantStore for Database {
 #[async_trait]
 impl Store for Database {
     async fn known(&self, query: &KnownQuery) -> Stored<Known> {
+        self.answers().await;
         self.here()?;
         let message = self.messages.lock().unwrap().get(&query.message_id).cloned();
         Ok(Known { message, ..Known::default() })
@@ -101,6 +111,7 @@ impl Store for Database {
     }
 
     async fn orders(&self, order: &OrderId, mids: &[MerchantAccountId]) -> Stored<Vec<Payment>> {
+        self.answers().await;
         self.here()?;
         let payments = self.payments.lock().unwrap();
         let wanted = payments.iter().filter(|payment| {

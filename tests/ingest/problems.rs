@@ -168,6 +168,35 @@ async fn the_broker_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_broker_is_away_and_the_database_does_not_answer() {
+    let world = World::start().await;
+    world.queues.away.store(true, Ordering::SeqCst);
+    world.queues.lose_replies();
+    world.database.hangs.store(true, Ordering::SeqCst);
+    let headers = [("idempotency-key", "k-1"), ("prefer", "wait=30")];
+    let before = crate::world::paused_now();
+    world.post_with("/v1/orders", &headers, &order()).await.problem(503);
+    assert!(before.elapsed().as_secs() < 10, "within 10 s");
+    let before = crate::world::paused_now();
+    let mut unknown = order();
+    unknown["amazonBillerId"] = json!("mid-new");
+    world.post_with("/v1/orders", &headers, &unknown).await.problem(503);
+    assert!(before.elapsed().as_secs() < 10, "within 10 s");
+    // Of several accounts, the store alone knows which has the order.
+    let before = crate::world::paused_now();
+    world.form("/order/cancel/", &[("orderId", "CRM-1")]).await.refused(503);
+    assert!(before.elapsed().as_secs() < 10, "within 10 s");
+    // Who asks after others waits for no look but one.
+    let before = crate::world::paused_now();
+    let nobody = [("authorization", "Bearer nobody's")];
+    let asked = (0..5).map(|_| world.request("GET", "/v1/events", &nobody, ""));
+    for answer in futures_util::future::join_all(asked).await {
+        answer.problem(503);
+    }
+    assert!(before.elapsed().as_secs() < 10, "within 10 s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_database_is_away() {
     let world = World::start().await;
     world.database.away.store(true, Ordering::SeqCst);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::{Away, Refusal};
@@ -19,8 +20,10 @@ use crate::telemetry::fields;
 
 /// A change is known everywhere within 5 s: this and the time of a look.
 const REFRESH: Duration = Duration::from_secs(3);
-/// One look into the store, so that nobody waits for a database that is away.
+/// One look into the store, its turn included, so that nobody waits for a database that is away.
 const LOOK: Duration = Duration::from_secs(2);
+/// The contract promises 503 within 10 s: a request that is not published by then is refused.
+const PUBLISHED: Duration = Duration::from_millis(8_500);
 
 /// What a request says about who sends it.
 pub(super) enum Credentials {
@@ -30,22 +33,25 @@ pub(super) enum Credentials {
     Login(String, String),
 }
 
-/// A client that may call.
+/// A client that may call, and until when its request must be published or refused.
 #[derive(Clone)]
-pub(super) struct Caller(Arc<ApiClient>);
+pub(super) struct Caller {
+    client: Arc<ApiClient>,
+    pub(super) due: Instant,
+}
 
 impl Caller {
     pub(super) fn login(&self) -> &str {
-        &self.0.login_id
+        &self.client.login_id
     }
 
     pub(super) fn may_use(&self, mid: &MerchantAccountId) -> bool {
-        self.0.mids.is_empty() || self.0.mids.contains(mid)
+        self.client.mids.is_empty() || self.client.mids.contains(mid)
     }
 
     /// Its merchant accounts; empty means all.
     pub(super) fn mids(&self) -> &[MerchantAccountId] {
-        &self.0.mids
+        &self.client.mids
     }
 }
 
@@ -95,11 +101,17 @@ impl Access {
     /// # Errors
     /// Unknown or revoked; or not known here while the database is away.
     pub(super) async fn caller(&self, credentials: &Credentials) -> Result<Caller, Refusal> {
-        if let Some(caller) = find(&self.current(), credentials) {
-            return Ok(caller);
-        }
-        self.look().await?;
-        find(&self.current(), credentials).ok_or(Refusal::Unauthorized)
+        // Of the runtime's own time, which all that it bounds is told by.
+        let due = tokio::time::sleep(PUBLISHED).deadline();
+        let known = find(&self.current(), credentials);
+        let client = match known {
+            Some(client) => client,
+            None => {
+                self.look().await?;
+                find(&self.current(), credentials).ok_or(Refusal::Unauthorized)?
+            }
+        };
+        Ok(Caller { client, due })
     }
 
     /// A merchant account.
@@ -130,21 +142,22 @@ impl Access {
 
     /// Reads everything anew, at most one look at a time.
     async fn look(&self) -> Result<(), Refusal> {
+        match tokio::time::timeout(LOOK, self.read()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.lost(&error.to_string())),
+            Err(_) => Err(self.lost("no answer in time")),
+        }
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
         let came = self.begun.load(Ordering::SeqCst);
         let mut ended = self.ended.lock().await;
         if *ended > came {
             return Ok(());
         }
         let this = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let read = async {
-            let clients = self.store.clients().await?;
-            Ok::<_, StoreError>((clients, self.store.merchants().await?))
-        };
-        let (clients, merchants) = match tokio::time::timeout(LOOK, read).await {
-            Ok(Ok(both)) => both,
-            Ok(Err(error)) => return self.lost(&error.to_string()),
-            Err(_) => return self.lost("no answer in time"),
-        };
+        let clients = self.store.clients().await?;
+        let merchants = self.store.merchants().await?;
         let mut next = Snapshot::default();
         for client in clients.into_iter().map(Arc::new) {
             next.by_key.insert(client.api_key_hash.clone(), Arc::clone(&client));
@@ -161,15 +174,15 @@ impl Access {
         Ok(())
     }
 
-    fn lost(&self, why: &str) -> Result<(), Refusal> {
+    fn lost(&self, why: &str) -> Refusal {
         if !self.away.swap(true, Ordering::SeqCst) {
             tracing::warn!({ fields::ERROR } = why, "clients and merchant accounts cannot be read");
         }
-        Err(Refusal::Unavailable(Away::Database))
+        Refusal::Unavailable(Away::Database)
     }
 }
 
-fn find(snapshot: &Snapshot, credentials: &Credentials) -> Option<Caller> {
+fn find(snapshot: &Snapshot, credentials: &Credentials) -> Option<Arc<ApiClient>> {
     let client = match credentials {
         Credentials::Key(key) => {
             let hash = sha256_hex(key);
@@ -181,7 +194,7 @@ fn find(snapshot: &Snapshot, credentials: &Credentials) -> Option<Caller> {
             equal(&client.password_hash, &sha256_hex(password)).then_some(client)
         }
     }?;
-    (!client.revoked).then(|| Caller(Arc::clone(client)))
+    (!client.revoked).then(|| Arc::clone(client))
 }
 
 /// In a time that does not tell where they differ.

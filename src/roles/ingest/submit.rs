@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::Ingest;
 use super::access::{Caller, hex};
@@ -23,8 +24,6 @@ use crate::ports::broker::{Broker, Message, Publication, PublishError, Target};
 use crate::ports::store::KnownQuery;
 use crate::telemetry::trace;
 
-/// Until the broker's confirm; the contract promises an answer within 10 s.
-const CONFIRM: Duration = Duration::from_secs(8);
 /// Before the same message is published again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// One question to the store that an answer does not depend on.
@@ -65,7 +64,10 @@ impl Ingest {
         message.headers = self.trace(asked.headers);
         let correlation_id = self.ports.clock.random_hex(16);
         let ticket = match asked.wait {
-            Some(time) => self.verdicts.expect(&correlation_id, time).await,
+            Some(time) => {
+                let ticket = self.verdicts.expect(&correlation_id, time);
+                tokio::time::timeout_at(asked.caller.due, ticket).await.ok().flatten()
+            }
             None => None,
         };
         if let Some(ticket) = &ticket {
@@ -74,7 +76,8 @@ impl Ingest {
         }
         // A task of its own: a caller that hangs up must not cut a publication in two.
         let broker = Arc::clone(&self.ports.broker);
-        let published = tokio::spawn(async move { publish(&*broker, message).await });
+        let due = asked.caller.due;
+        let published = tokio::spawn(async move { publish(&*broker, message, due).await });
         if !published.await.unwrap_or(false) {
             return Err(Refusal::Unavailable(Away::Broker));
         }
@@ -184,7 +187,7 @@ pub(super) fn payment_id(command: &Validated) -> String {
 
 /// Publishes until the broker confirms; false where it does not in time. Every try bears the same
 /// message id, so that two of them are one message.
-async fn publish(broker: &dyn Broker, message: Message) -> bool {
+async fn publish(broker: &dyn Broker, message: Message, due: Instant) -> bool {
     let tries = async {
         loop {
             let publication = Publication { target: Target::Commands, message: message.clone() };
@@ -199,7 +202,7 @@ async fn publish(broker: &dyn Broker, message: Message) -> bool {
             tokio::time::sleep(AGAIN).await;
         }
     };
-    let confirmed = tokio::time::timeout(CONFIRM, tries).await.is_ok();
+    let confirmed = tokio::time::timeout_at(due, tries).await.is_ok();
     if !confirmed {
         tracing::warn!("the broker did not confirm a command in time");
     }
