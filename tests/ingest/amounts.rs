@@ -137,6 +137,25 @@ async fn the_currency_is_the_one_sent_or_the_region_s() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_price_of_an_upsale_may_be_elsewhere_too() {
+    let line = [("productPrice", "9.99")];
+    let elsewhere = [
+        ("couponCode", "TEN"),
+        ("shipProfileId", "3"),
+        ("insureShipment", "1"),
+        ("orderItems", "{\"12\":1}"),
+    ];
+    for more in elsewhere {
+        let both = [&line[..], &[more]].concat();
+        assert_eq!(upsale(&both).await, names(&["amount"]), "{more:?}");
+        let amount = [&both[..], &[("amount", "9.00")]].concat();
+        assert_eq!(upsale(&amount).await, ok("9.00 USD"), "{more:?}");
+    }
+    let uninsured = [&line[..], &[("insureShipment", "0")]].concat();
+    assert_eq!(upsale(&uninsured).await, ok("9.99 USD"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upsale_has_one_line() {
     assert_eq!(upsale(&[("amount", "5")]).await, ok("5.00 USD"));
     let line = [

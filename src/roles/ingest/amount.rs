@@ -34,12 +34,7 @@ pub(super) fn of_order(params: &Params, currency: Currency) -> Result<Money, Vec
         });
     }
     let lines: Vec<Line> = lines.into_values().collect();
-    // What changes the price without being in these fields.
-    let elsewhere = ["couponCode", "shipProfileId", "insureShipment", "orderItems"];
-    let elsewhere = elsewhere.iter().copied().find(|name| {
-        params.get(name).is_some_and(|value| *name != "insureShipment" || !is_no(value))
-    });
-    decide(params, currency, &lines, "salesTax", elsewhere)
+    decide(params, currency, &lines, "salesTax")
 }
 
 /// What an upsell costs.
@@ -53,8 +48,7 @@ pub(super) fn of_upsale(params: &Params, currency: Currency) -> Result<Money, Ve
         price: "productPrice".to_owned(),
         shipping: "productShipPrice".to_owned(),
     };
-    let elsewhere = params.get("couponCode").map(|_| "couponCode");
-    decide(params, currency, &[line], "productSalesTax", elsewhere)
+    decide(params, currency, &[line], "productSalesTax")
 }
 
 fn decide(
@@ -62,13 +56,13 @@ fn decide(
     currency: Currency,
     lines: &[Line],
     tax: &str,
-    elsewhere: Option<&'static str>,
 ) -> Result<Money, Vec<FieldError>> {
     let has = |name: &str| params.get(name).is_some();
     let priced = lines.iter().any(|line| has(&line.price));
     let unpriced = lines.iter().find(|line| {
         !has(&line.price) && (has(&line.id) || has(&line.quantity) || has(&line.shipping))
     });
+    let elsewhere = elsewhere(params);
     let complete = priced && unpriced.is_none() && elsewhere.is_none();
     let Some(text) = params.get("amount") else {
         return match (elsewhere, unpriced) {
@@ -88,6 +82,13 @@ fn decide(
         }
     }
     Ok(amount)
+}
+
+/// What is sent that changes the price without being in the lines.
+fn elsewhere(params: &Params) -> Option<&'static str> {
+    let all = ["couponCode", "shipProfileId", "insureShipment", "orderItems"];
+    all.into_iter()
+        .find(|name| params.get(name).is_some_and(|it| *name != "insureShipment" || !is_no(it)))
 }
 
 fn missing(message: &str) -> Result<Money, Vec<FieldError>> {
