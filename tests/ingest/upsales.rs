@@ -40,6 +40,27 @@ async fn the_account_of_an_order_that_is_known_is_the_upsell_s() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_order_of_an_operation_may_still_be_on_its_way() {
+    let world = World::start().await;
+    let database = std::sync::Arc::clone(&world.database);
+    let taken = async {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        *database.payments.lock().unwrap() = vec![payment("mid-eu", "CRM-1")];
+    };
+    let asked = world.form("/order/cancel/", &[("orderId", "CRM-1")]);
+    let (answer, ()) = tokio::join!(asked, taken);
+    answer.success();
+    assert_eq!(world.command()["amazonBillerId"], "mid-eu");
+    // One that nobody has is unknown after some seconds, and at once to who does not wait.
+    for (more, seconds) in [(vec![], 5), (vec![("async", "1")], 0)] {
+        let before = crate::world::paused_now();
+        let fields = [&[("orderId", "CRM-2")][..], &more].concat();
+        assert_eq!(world.form("/order/refund/", &fields).await.refused(200), ["orderId"]);
+        assert_eq!(before.elapsed().as_secs(), seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_of_one_account_means_that_one() {
     let world = World::start().await;
     world.database.away.store(true, Ordering::SeqCst);

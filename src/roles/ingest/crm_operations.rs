@@ -2,6 +2,7 @@
 //! its own; the answer is the order object as it then is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
@@ -15,7 +16,7 @@ use super::crm::{reason, upsell_id};
 use super::order_object::{self, OrderObject};
 use super::params::Params;
 use super::query::away;
-use super::refusal::{Refusal, envelope};
+use super::refusal::{Away, Refusal, envelope};
 use super::submit::{self, ASIDE, Submission};
 use super::verdict::Verdict;
 use crate::contract::{Unknown, Validated, validate};
@@ -24,6 +25,9 @@ use crate::domain::ids::{MerchantAccountId, OrderId};
 use crate::domain::operation::OperationKind;
 use crate::domain::payment::Payment;
 
+/// How long an order is looked for that no worker may have taken yet, and how often.
+const TAKEN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The request ids of what the CRM asks for without one: of an order, once.
 const REFUND_OF_ALL: &str = "order-refund";
 const CANCEL_OF_ALL: &str = "order-cancel";
@@ -60,15 +64,16 @@ impl Ingest {
     ) -> Result<Response, Refusal> {
         let mut errors = params.contradictions();
         let mut fields = fields(operation, params, &mut errors);
-        let mid = self.mid_of(caller, params, &mut errors).await?;
+        let waits = !params.flag("async");
+        let mut patience = if waits { self.crm_wait } else { Duration::ZERO };
+        let mid = self.mid_of(caller, params, &mut errors, &mut patience).await?;
         if let Some(mid) = &mid {
             fields.insert("amazonBillerId".to_owned(), mid.as_str().into());
         }
         let command = judged(operation, &fields, errors)?;
         let key = submit::key(headers, None).map_err(|error| Refusal::Fields(vec![error]))?;
         let payment_id = submit::payment_id(&command);
-        let waits = !params.flag("async") && !self.crm_wait.is_zero();
-        let wait = waits.then_some(self.crm_wait);
+        let wait = Some(patience).filter(|patience| !patience.is_zero());
         let submitted = self.submit(Submission { caller, command, key, wait, headers }).await?;
         if let Some(verdict) = &submitted.verdict
             && !matches!(verdict.result.as_str(), "refunded" | "canceled")
@@ -88,6 +93,7 @@ impl Ingest {
         caller: &Caller,
         params: &Params,
         errors: &mut Vec<FieldError>,
+        patience: &mut Duration,
     ) -> Result<Option<MerchantAccountId>, Refusal> {
         match params.get("amazonBillerId").map(MerchantAccountId::new) {
             Some(Ok(mid)) if !caller.may_use(&mid) => return Err(Refusal::NotAllowed),
@@ -107,7 +113,10 @@ impl Ingest {
             return Ok(Some(only.id.clone()));
         }
         let Some(Ok(order)) = order_id(params).map(OrderId::new) else { return Ok(None) };
-        let found = self.ports.store.orders(&order, caller.mids()).await.map_err(away)?;
+        if !errors.is_empty() {
+            return Ok(None);
+        }
+        let found = self.orders_of(caller, &order, patience).await?;
         let message = match &found[..] {
             [order] => return Ok(Some(order.key.mid.clone())),
             [] => {
@@ -118,6 +127,30 @@ impl Ingest {
         };
         errors.push(FieldError::new("amazonBillerId", message));
         Ok(None)
+    }
+
+    /// The payments of an order in the client's accounts. An order that no worker has taken yet
+    /// is no unknown one: it is looked for some seconds more, which are taken off the patience.
+    async fn orders_of(
+        &self,
+        caller: &Caller,
+        order: &OrderId,
+        patience: &mut Duration,
+    ) -> Result<Vec<Payment>, Refusal> {
+        let late = |_| Refusal::Unavailable(Away::Database);
+        let mut left = TAKEN.min(*patience);
+        loop {
+            let look = self.ports.store.orders(order, caller.mids());
+            let found = tokio::time::timeout_at(caller.due, look).await.map_err(late)?;
+            let found = found.map_err(away)?;
+            if !found.is_empty() || left.is_zero() {
+                return Ok(found);
+            }
+            let wait = LOOK_AGAIN.min(left);
+            tokio::time::sleep(wait).await;
+            left = left.saturating_sub(wait);
+            *patience = patience.saturating_sub(wait);
+        }
     }
 
     /// The order object as it is; none where no worker has taken the payment, or the database is
