@@ -100,7 +100,7 @@ pub fn sealed_copy(message: &Message, parsed: &Parsed, vault: &dyn Vault) -> Mes
 }
 
 fn body(command: &Command, message_id: &MessageId, vault: &dyn Vault) -> Vec<u8> {
-    let mut fields = render::fields(command);
+    let mut fields = render::as_written(command);
     let personal = Wire::of(command);
     // A message that grew above the bound by being written anew proves by a seal that it is ours.
     if !personal.is_empty() || size(command) > BODY_MAX {

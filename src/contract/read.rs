@@ -226,8 +226,14 @@ fn wanted(fields: &mut Fields<'_>) -> Wanted {
     let currency = fields.optional("currency", currency);
     // Without one it is the payment's, and judged when that is known.
     let assumed = currency.unwrap_or(Currency::USD);
-    let amount = fields.optional("amount", |text| Money::parse(text, assumed));
-    Wanted { hundredths: amount.map(hundredths), currency }
+    let amount = fields.optional("amount", |text| {
+        Money::parse(text, assumed).map(|amount| (hundredths(amount), text.contains('.')))
+    });
+    Wanted {
+        hundredths: amount.map(|(hundredths, _)| hundredths),
+        currency,
+        fraction: amount.is_some_and(|(_, fraction)| fraction),
+    }
 }
 
 fn close_agreement(fields: &mut Fields<'_>) -> Option<Command> {

@@ -1,5 +1,6 @@
 //! Commands as fields again, in one canonical form: what is published, what is published again
-//! sealed, and what the fingerprint is taken of. Personal data is never among these fields.
+//! sealed, and (but for how an amount is written) what the fingerprint is taken of. Personal data
+//! is never among these fields.
 
 use serde_json::{Map, Value, json};
 
@@ -55,6 +56,18 @@ pub(super) fn cycle_value(cycle: &str) -> Value {
     serde_json::from_str(cycle).unwrap_or_else(|_| Value::String(cycle.to_owned()))
 }
 
+/// The fields of a command as they are published: an amount whose currency only the payment knows
+/// keeps its fraction, be it `.00`, because yen has none.
+pub(super) fn as_written(command: &Command) -> Map<String, Value> {
+    let mut out = Out(fields(command));
+    if let Command::Operation(operation) = command
+        && let Wanted { hundredths: Some(hundredths), fraction: true, .. } = operation.wanted
+    {
+        out.put("amount", format!("{}.{:02}", hundredths / 100, hundredths % 100));
+    }
+    out.0
+}
+
 /// The fields of a command.
 pub(super) fn fields(command: &Command) -> Map<String, Value> {
     let mut out = Out(Map::new());
@@ -98,7 +111,7 @@ fn operation_fields(out: &mut Out, operation: &OperationCommand) {
     out.put("amazonBillerId", &operation.key.mid);
     out.subject(&operation.key.subject);
     out.put("requestId", &operation.request);
-    let Wanted { hundredths, currency } = operation.wanted;
+    let Wanted { hundredths, currency, fraction: _ } = operation.wanted;
     if let Some(hundredths) = hundredths {
         // Without a fraction where it has none: the currency may be yen.
         let (whole, cents) = (hundredths / 100, hundredths % 100);

@@ -128,6 +128,8 @@ pub struct Wanted {
     pub hundredths: Option<i64>,
     /// None means the payment's.
     pub currency: Option<Currency>,
+    /// Whether it was written with a fraction, be it `.00`, which no yen has.
+    pub fraction: bool,
 }
 
 impl Wanted {
@@ -141,7 +143,7 @@ impl Wanted {
         }
         let Some(hundredths) = self.hundredths else { return Ok(None) };
         let per_unit = hundredths_per_unit(currency);
-        if hundredths % per_unit != 0 {
+        if hundredths % per_unit != 0 || (self.fraction && currency.digits() == 0) {
             return Err(FieldError::new("amount", "has more decimals than its currency"));
         }
         Ok(Some(Money::from_minor(hundredths / per_unit, currency)))

@@ -249,12 +249,29 @@ fn currencies_belong_to_regions() {
 
 #[test]
 fn an_operation_may_leave_its_currency_to_the_payment() {
-    let usd = Wanted { hundredths: Some(1950), currency: None };
+    let usd = Wanted { hundredths: Some(1950), currency: None, fraction: true };
     assert_eq!(usd.in_currency(Currency::USD).unwrap().unwrap().amount(), "19.50");
     assert_eq!(usd.in_currency(Currency::JPY).unwrap_err().field, "amount");
-    let yen = Wanted { hundredths: Some(1900), currency: Some(Currency::JPY) };
+    let yen = Wanted { hundredths: Some(1900), currency: Some(Currency::JPY), fraction: false };
     assert_eq!(yen.in_currency(Currency::JPY).unwrap().unwrap().minor(), 19);
     assert_eq!(yen.in_currency(Currency::USD).unwrap_err().field, "currency");
+    // Yen has no fraction, be it nothing: not as it was sent, nor as it is published again.
+    let fields = with(good("refund.request"), "amount", json!("500.00"));
+    let fields = with(fields, "currency", Value::Null);
+    let wanted = |parsed: &Parsed| match &parsed.command {
+        Command::Operation(operation) => operation.wanted,
+        _ => panic!("no operation"),
+    };
+    let sent = parsed(&message("refund.request", &fields));
+    let again = parsed(&sealed_copy(&message("refund.request", &fields), &sent, &FakeVault));
+    for wanted in [wanted(&sent), wanted(&again)] {
+        assert_eq!(wanted.in_currency(Currency::JPY).unwrap_err().field, "amount");
+        assert_eq!(wanted.in_currency(Currency::USD).unwrap().unwrap().minor(), 50_000);
+    }
+    // To the digest it is the number that it is.
+    let whole = parsed(&message("refund.request", &with(fields, "amount", json!("500"))));
+    assert_eq!(whole.fingerprint, sent.fingerprint);
+    assert_eq!(wanted(&whole).in_currency(Currency::JPY).unwrap().unwrap().minor(), 500);
     assert_eq!(Wanted::default().in_currency(Currency::USD).unwrap(), None);
 }
 

@@ -191,7 +191,12 @@ impl OperationWire {
                 correlation_id: self.correlation_id,
                 traceparent: self.traceparent,
             },
-            wanted: Wanted { hundredths: self.wanted_hundredths, currency: wanted_currency },
+            wanted: Wanted {
+                hundredths: self.wanted_hundredths,
+                currency: wanted_currency,
+                // How it was written was judged when it was accepted.
+                fraction: false,
+            },
             // Before there was another.
             api: match self.api.as_deref() {
                 None => Api::Mws,

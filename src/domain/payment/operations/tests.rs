@@ -83,7 +83,7 @@ fn command(kind: OperationKind, request: &str, hundredths: Option<i64>) -> Opera
         operation: kind,
         key: order(Phase::Paid).key,
         request: RequestId::new(request).unwrap(),
-        wanted: Wanted { hundredths, currency: None },
+        wanted: Wanted { hundredths, ..Wanted::default() },
         reason: None,
     }
 }
