@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::claiming::fence;
 use super::engine::Engine;
+use super::notified::is_hint;
 use super::operations::WAITING_SINCE;
 use super::process::Claimed;
 use super::rejection::{Resolved, replay};
@@ -102,7 +103,7 @@ impl Engine {
         lane: Lane,
         redelivered: bool,
     ) -> Result<Taken, StoreError> {
-        if lane == Lane::Notifications {
+        if lane == Lane::Notifications && is_hint(message) {
             return self.patiently(|| self.take_hint(message)).await.map(|()| Taken::Done);
         }
         let parsed = match command::parse(message, self.vault.as_ref()) {

@@ -18,7 +18,7 @@ pub mod lines;
 mod look;
 pub mod merchants;
 mod metering;
-mod notified;
+pub mod notified;
 mod operations;
 mod parking;
 mod process;

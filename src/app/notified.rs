@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
@@ -16,6 +16,8 @@ use crate::ports::broker::Message;
 use crate::ports::notifications::{ConcernQuery, Heeded, Kept};
 use crate::ports::store::{Commit, PaymentWrite, StoreError};
 
+/// What the routing keys of hints begin with.
+const HINTS: &str = "notification.";
 /// Between two looks for notifications that no message brought.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many are taken up at once.
@@ -35,15 +37,10 @@ struct Found {
 }
 
 impl Engine {
-    /// Takes up what a message of the ipn role names; nonsense is nobody's notification.
+    /// Takes up what a message of the ipn role names.
     pub(crate) async fn take_hint(&self, message: &Message) -> Result<(), StoreError> {
-        let body: Option<Value> = serde_json::from_slice(&message.body).ok();
-        let id = body.as_ref().and_then(|body| body["messageId"].as_str());
-        let Some(id) = id else {
-            self.metrics.notification("nonsense");
-            return Ok(());
-        };
-        match self.notifications.kept(id).await? {
+        let Some(id) = hinted(message) else { return Ok(()) };
+        match self.notifications.kept(&id).await? {
             Some(kept) => self.take_up(&kept).await,
             None => Ok(()),
         }
@@ -192,6 +189,32 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The message by which a notification that is stored is taken up at once.
+#[must_use]
+pub fn hint(notification: &Notification) -> Message {
+    let id = &notification.message_id;
+    Message {
+        routing_key: format!("{HINTS}{}", notification.about.as_str()),
+        body: json!({ "messageId": id }).to_string().into_bytes(),
+        message_id: Some(format!("ipn:{id}")),
+        content_type: Some("application/json".to_owned()),
+        ..Message::default()
+    }
+}
+
+/// Whether the message is a [`hint`]. Whatever else comes to the lane names no command.
+pub(crate) fn is_hint(message: &Message) -> bool {
+    let about = message.routing_key.strip_prefix(HINTS).and_then(About::parse);
+    about.is_some() && hinted(message).is_some()
+}
+
+/// The id of the notification that a message names.
+fn hinted(message: &Message) -> Option<String> {
+    let body: Value = serde_json::from_slice(&message.body).ok()?;
+    let id = body["messageId"].as_str()?;
+    (message.message_id.as_deref()?.strip_prefix("ipn:")? == id).then(|| id.to_owned())
 }
 
 /// Whether the payment is of the seller that the notification names, in the same environment.

@@ -260,7 +260,7 @@ async fn what_nobody_routes_is_kept(combination: Combination) {
     let reference = app.reference(Value::Null).await;
     let good = order("o-1", &reference);
     let bytes = good.to_string();
-    for key in ["order.imprt", "nothing", "order"] {
+    for key in ["order.imprt", "nothing", "order", "notification.imprt", "notification.capture"] {
         let properties = BasicProperties::default().with_message_id(key.into());
         queues.publish("payments.commands", key, bytes.as_bytes(), properties).await;
         let letter = dead_letter(&app, |letter| letter["messageId"] == key).await;

@@ -17,8 +17,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ingest;
+use crate::app::notified::hint;
 use crate::domain::notification::Notification;
-use crate::ports::broker::{Broker, Message, Publication, Target};
+use crate::ports::broker::{Broker, Publication, Target};
 use crate::ports::clock::Clock;
 use crate::ports::notifications::{Notifications, Received, Refused, Verifier};
 use crate::ports::store::Store;
@@ -119,13 +120,7 @@ impl Ipn {
 
     /// The hint that makes it quick; without it a sweep takes it up some seconds later.
     async fn tell(&self, notification: &Notification) {
-        let message = Message {
-            routing_key: format!("notification.{}", notification.about.as_str()),
-            body: json!({"messageId": notification.message_id}).to_string().into_bytes(),
-            message_id: Some(format!("ipn:{}", notification.message_id)),
-            content_type: Some("application/json".to_owned()),
-            ..Message::default()
-        };
+        let message = hint(notification);
         let publication = Publication { target: Target::Commands, message };
         let told = self.broker.publish_all(vec![publication]);
         let told = tokio::time::timeout(HINT_TIME, told).await;
