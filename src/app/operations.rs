@@ -243,6 +243,9 @@ impl Engine {
         let row_id = tag.row_id(&payment.id());
         let joined = self.waiters_surely(&row_id).await?;
         let operation = payment.operations.remove(at);
+        if operation.dead_letter.is_some() {
+            commit.settled.push(row_id.clone());
+        }
         let asker = operation.asker;
         let mut messages: BTreeMap<String, Vec<ReplyTarget>> = BTreeMap::new();
         let first = asker.message_id.to_string();

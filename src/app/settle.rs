@@ -51,6 +51,9 @@ impl Engine {
             let letter = self.lay_focus_down(&mut payment, focus, &mut run, why, now);
             commit.dead_letters.push(letter);
         }
+        if run.settles_letter {
+            commit.settled.push(payment.id());
+        }
         if !run.rule.is_empty() {
             trail.decided(now, run.rule, &payment, focus);
         }

@@ -237,6 +237,9 @@ pub struct Commit {
     pub waiters: Vec<Waiter>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,
+    /// What is at an end without an operator (row ids, as in a letter's `payment_id`): its open
+    /// letters are given up.
+    pub settled: Vec<String>,
     /// Dead letters that an operator dealt with.
     pub dead_letter_changes: Vec<DeadLetterChange>,
     /// Operators' acts.

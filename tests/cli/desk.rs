@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use crate::support::app::{MID, order};
 use crate::support::{App, Broker, Combination, Store, eventually, on_every_store};
 
-on_every_store!(what_lies_still_is_redriven_or_given_up, nothing_is_given_up_while_money_may_move);
+on_every_store!(
+    what_lies_still_is_redriven_or_given_up,
+    nothing_is_given_up_while_money_may_move,
+    what_is_canceled_lies_no_longer,
+);
 
 /// The contract's promise about a changed MID: there is nothing to look at before it is over.
 const KNOWN_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -94,6 +98,20 @@ async fn what_lies_still_is_redriven_or_given_up(store: Store) {
     assert_eq!(letters(&app, &["--reason", "rejected"], 1).await[0]["status"], "discarded");
     let failed = |event: &&Value| event["type"] == "payments.order.failed";
     assert_eq!(app.feed().await.iter().filter(failed).count(), 1);
+}
+
+async fn what_is_canceled_lies_no_longer(store: Store) {
+    let app = start(store, "0").await;
+    let reference = app.reference(Value::Null).await;
+    let operation = json!({ "operation": "SetOrderReferenceDetails" });
+    app.sim.faults(json!([{ "match": operation, "fault": "status", "status": 503 }])).await;
+    app.submit("order.import", &order("o-1", &reference)).await.expect(202);
+    let letter = letters(&app, &["--status", "open"], 1).await.remove(0);
+    let path = format!("/v1/orders/{MID}/o-1/cancel");
+    app.api.post(&path, &json!({ "requestId": "x-1" })).await.expect(202);
+    assert_eq!(app.done("o-1").await["status"], "canceled");
+    assert_eq!(letters(&app, &["--status", "discarded"], 1).await[0]["id"], letter["id"]);
+    assert_eq!(letters(&app, &["--status", "open"], 0).await.len(), 0);
 }
 
 async fn nothing_is_given_up_while_money_may_move(store: Store) {

@@ -13,6 +13,7 @@ use crate::support::{Store, on_every_store};
 on_every_store!(
     dead_letters_are_read_back_and_filtered,
     a_dead_letter_is_closed_once,
+    what_ended_otherwise_leaves_no_letter_open,
     one_letter_is_filed_once,
     payments_are_listed_newest_first,
     a_payment_is_found_by_any_of_its_ids,
@@ -116,6 +117,24 @@ async fn a_dead_letter_is_closed_once(store: Store) {
     let closed = DeadLetterFilter { ids: vec!["a".into()], ..DeadLetterFilter::default() };
     let closed = store.dead_letters(&closed).await.unwrap();
     assert_eq!(closed[0].status, DeadLetterStatus::Discarded);
+}
+
+async fn what_ended_otherwise_leaves_no_letter_open(store: Store) {
+    let store = open(store).await;
+    let of = |id: &str, payment: &str| DeadLetter {
+        payment_id: Some(payment.to_owned()),
+        ..letter(id, NOW)
+    };
+    let letters = vec![of("a", "7/order/A"), of("b", "7/order/A"), of("c", "7/order/B")];
+    file(&store, letters).await;
+    store.commit(change("a", DeadLetterStatus::Redriven)).await.unwrap();
+    // Where nothing lies there is nothing to settle.
+    let settled = vec!["7/order/A".to_owned(), "7/order/C".to_owned()];
+    store.commit(Commit { settled, ..Commit::default() }).await.unwrap();
+    let rows = store.dead_letters(&DeadLetterFilter::default()).await.unwrap();
+    let statuses: Vec<_> = rows.iter().map(|row| (&*row.letter.id, row.status)).collect();
+    let (redriven, open) = (DeadLetterStatus::Redriven, DeadLetterStatus::Open);
+    assert_eq!(statuses, [("a", redriven), ("b", DeadLetterStatus::Discarded), ("c", open)]);
 }
 
 async fn one_letter_is_filed_once(store: Store) {

@@ -75,6 +75,10 @@ impl Batch {
             let values = [("id", text(&change.id)), ("to", text(change.to.as_str()))];
             self.rows(Section::CloseDeadLetter).push_values(&values);
         }
+        for payment_id in &commit.settled {
+            let values = [("payment_id", text(payment_id))];
+            self.rows(Section::CloseLettersOf).push_values(&values);
+        }
         for entry in &commit.audit {
             self.rows(Section::Audit).push(&audit::Model::from(entry));
         }

@@ -4,6 +4,7 @@
 use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment, waiter};
 use super::rows::{Dialect, Field, fields, list};
 use crate::domain::payment::Phase;
+use crate::ports::store::DeadLetterStatus;
 
 /// What a commit may have in it, in the order in which it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) enum Section {
     Waiters,
     DeadLetters,
     CloseDeadLetter,
+    /// What ended although it lay in the dead letters.
+    CloseLettersOf,
     Audit,
     /// Message ids that become rejections.
     Rejected,
@@ -31,7 +34,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Section; 16] = [
+    pub(super) const ALL: [Section; 17] = [
         Section::DeletePayment,
         Section::UpdatePayment,
         Section::InsertPayment,
@@ -45,6 +48,7 @@ impl Section {
         Section::Waiters,
         Section::DeadLetters,
         Section::CloseDeadLetter,
+        Section::CloseLettersOf,
         Section::Audit,
         Section::Rejected,
         Section::Forget,
@@ -53,7 +57,8 @@ impl Section {
     /// The further column of an update or a delete: the version that must be there.
     pub(super) const EXPECTED: &'static str = "expected";
 
-    /// Its statement, with its rows in `parameter`. Each of its rows must come to one row.
+    /// Its statement, with its rows in `parameter`. Unless it
+    /// [comes to](Section::comes_to) any number, each of its rows must come to one row.
     fn sql(self, dialect: Dialect, parameter: &str) -> String {
         match self {
             Section::DeletePayment => delete_payment(dialect, parameter),
@@ -82,6 +87,14 @@ impl Section {
                 format!(
                     "UPDATE dead_letters AS t SET status = n.\"to\" FROM {letters} \
                      WHERE t.id = n.id AND t.status = 'open'"
+                )
+            }
+            Section::CloseLettersOf => {
+                let settled = dialect.table(&[Field::text("payment_id")], parameter);
+                let discarded = DeadLetterStatus::Discarded.as_str();
+                format!(
+                    "UPDATE dead_letters AS t SET status = '{discarded}' FROM {settled} \
+                     WHERE t.payment_id = n.payment_id AND t.status = 'open'"
                 )
             }
             Section::Audit => insert::<audit::Entity>(dialect, "audit_log", parameter),
@@ -121,7 +134,7 @@ impl Section {
             | Section::Waiters
             | Section::DeadLetters
             | Section::Audit => Outcome::All,
-            Section::Rejected | Section::Forget => Outcome::Any,
+            Section::CloseLettersOf | Section::Rejected | Section::Forget => Outcome::Any,
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Run {
     pub adopting: bool,
     /// Whether the budget is spent and Amazon is asked a last time.
     pub last_look: bool,
+    /// Whether it ended what lay in the dead letters, so that its letter is settled.
+    pub settles_letter: bool,
     /// What is to be told, in order.
     pub told: Vec<Told>,
     /// The rule behind the last transition, for the journal.

@@ -55,7 +55,7 @@ pub(super) fn finish(
     payment.phase = Phase::Canceled;
     payment.exposure = Exposure::Clear;
     payment.decline = None;
-    payment.dead_letter = None;
+    run.settles_letter = payment.dead_letter.take().is_some();
     payment.due_at = None;
     end(payment, tag, OperationPhase::Done);
     run.told.push(Told::By(Outcome::Canceled, tag.clone()));
