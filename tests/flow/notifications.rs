@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::agreements::{agreed, charge, heard, of_charge};
 use crate::support::app::{MID, merchant_id, order};
@@ -45,6 +47,13 @@ async fn a_pending_payment_is_known_at_once(here: Combination) {
         assert_eq!(captured(&app, &reference.id).await, money);
         let events = crate::world::told(&app, &of_order(id)).await;
         assert_eq!(story(&events), [("pending".to_owned(), 1), (status.to_owned(), 1)]);
+        // Nothing is asserted about it: `--no-capture` shows it.
+        let at = |event: &Value| {
+            OffsetDateTime::parse(event["time"].as_str().unwrap(), &Rfc3339).unwrap()
+        };
+        let decided = at(&events[0]) + Duration::from_secs(1);
+        let took = (at(&events[1]) - decided).whole_milliseconds();
+        eprintln!("{here:?}: {status} is told {took} ms after Amazon had decided");
     }
 }
 
