@@ -303,8 +303,8 @@ async fn a_mid_goes_over_and_comes_back(combination: Combination) {
     assert_eq!((&again["api"], &again["publicKeyId"]), (&json!("v2"), &shown["publicKeyId"]));
 }
 
-/// What a worker that dies may have sent is sent again, but not blindly: on a permission that is not
-/// confirmed yet nothing was charged, and Amazon would keep its "no" under that key.
+/// What a worker that dies may have sent is sent again, but not blindly: on a permission that is
+/// not confirmed yet nothing was charged, and Amazon would keep its "no" under that key.
 async fn what_mws_left_in_draft_outlives_a_worker(combination: Combination) {
     let app = App::builder(combination).processes(&["ingest,relay", "worker"]);
     let mut app = app.start().await;

@@ -99,6 +99,7 @@ pub enum Wait {
 #[must_use]
 pub fn start(payment: &mut Payment, run: &mut Run, now: i64) -> Next {
     run.tries = 0;
+    run.repeats = false;
     if payment.phase.waits_for_amazon() && payment.effort.attempt == 0 {
         // It slept until now: the budget is for trouble, and begins with it.
         payment.effort.since = now;

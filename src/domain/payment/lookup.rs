@@ -151,13 +151,14 @@ pub(super) fn on_reference(
     now: i64,
     policy: &Policy,
 ) -> Next {
+    let repeats = std::mem::take(&mut run.repeats);
     if payment.phase == Phase::Authorized {
         return at_rest(payment, run, &view, now);
     }
     if payment.is_uncompleted() {
         return session::on_session(payment, run, view, now, policy);
     }
-    if std::mem::take(&mut run.repeats) {
+    if repeats {
         if view.state == ReferenceState::Draft {
             // Nothing can be charged on it, so nothing was.
             payment.exposure = Exposure::Clear;
