@@ -66,16 +66,18 @@ async fn neither_or_both_and_different_is_an_error_that_names_the_amount() {
     }
 }
 
+/// What changes a price without being in the lines.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("couponCode", "TEN"),
+    ("shipProfileId", "3"),
+    ("insureShipment", "1"),
+    ("orderItems", "{\"12\":1}"),
+];
+
 #[tokio::test(start_paused = true)]
 async fn a_price_that_is_not_all_in_the_lines_needs_an_amount() {
     let line = [("product1_id", "1"), ("product1_price", "10.00")];
-    let elsewhere = [
-        ("couponCode", "TEN"),
-        ("shipProfileId", "3"),
-        ("insureShipment", "1"),
-        ("orderItems", "{\"12\":1}"),
-    ];
-    for more in elsewhere {
+    for more in ELSEWHERE {
         let both = [&line[..], &[more]].concat();
         assert_eq!(order(&both).await, names(&["amount"]), "{more:?}");
         // The difference is the coupon's, or the shipping's: the amount stands.
@@ -139,13 +141,7 @@ async fn the_currency_is_the_one_sent_or_the_region_s() {
 #[tokio::test(start_paused = true)]
 async fn the_price_of_an_upsale_may_be_elsewhere_too() {
     let line = [("productPrice", "9.99")];
-    let elsewhere = [
-        ("couponCode", "TEN"),
-        ("shipProfileId", "3"),
-        ("insureShipment", "1"),
-        ("orderItems", "{\"12\":1}"),
-    ];
-    for more in elsewhere {
+    for more in ELSEWHERE {
         let both = [&line[..], &[more]].concat();
         assert_eq!(upsale(&both).await, names(&["amount"]), "{more:?}");
         let amount = [&both[..], &[("amount", "9.00")]].concat();

@@ -48,7 +48,9 @@ pub(super) fn on_refused(
             };
             reject(payment, run, RejectionCode::UnknownReference, field, message)
         }
-        "PeriodicAmountExceeded" if proves_nothing(payment) => ask_again(payment, run, now, policy),
+        "PeriodicAmountExceeded" if proves_nothing(payment, effect) => {
+            ask_again(payment, run, now, policy)
+        }
         "PeriodicAmountExceeded" => {
             // The business answer to this very call: nothing moved under this key.
             payment.exposure = Exposure::Clear;
@@ -77,7 +79,7 @@ pub(super) fn on_refused(
         | "CheckoutSessionCanceled"
         | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
-                if !proves_nothing(payment) {
+                if !proves_nothing(payment, effect) {
                     // The business answer to this very call: nothing moved under this key.
                     payment.exposure = Exposure::Clear;
                 }
@@ -159,8 +161,7 @@ pub(super) fn on_reference(
         return session::on_session(payment, run, view, now, policy);
     }
     if repeats {
-        if view.state == ReferenceState::Draft {
-            // Nothing can be charged on it, so nothing was.
+        if never_sent(payment, &view) {
             payment.exposure = Exposure::Clear;
         } else if other_total(payment, &view).is_none() {
             run.seen = Some(view);
@@ -263,7 +264,7 @@ fn on_open(
         return decline(payment, run, "authentication", required);
     }
     if let Some(message) = other_total(payment, view) {
-        return never_sent(payment, run, message);
+        return reject(payment, run, RejectionCode::Conflict, "amount", message);
     }
     if payment.owns_reference {
         payment.confirmed_total = view.total.or(payment.confirmed_total);
@@ -369,7 +370,7 @@ fn ask_again(payment: &mut Payment, run: &mut Run, now: i64, policy: &Policy) ->
 
 fn on_suspended(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
     if let Some(message) = other_total(payment, view) {
-        return never_sent(payment, run, message);
+        return reject(payment, run, RejectionCode::Conflict, "amount", message);
     }
     if run.reconfirmed {
         let word = view.reason.as_deref().unwrap_or("Suspended");

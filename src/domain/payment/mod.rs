@@ -17,6 +17,8 @@ pub mod order_gate;
 #[cfg(test)]
 mod permission_tests;
 mod phase;
+#[cfg(test)]
+mod recovery_tests;
 mod rejecting;
 mod session;
 #[cfg(test)]

@@ -122,6 +122,7 @@ fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
     for (reference, shown) in [
         (PERMISSION, permission(R::Open, 0)),
         (PERMISSION, permission(R::Closed, 0)),
+        (PERMISSION, permission(R::Suspended, 0)),
         (PERMISSION, in_progress(Some(usd(1995)))),
         (STANDING, in_progress(None)),
         (STANDING, standing(R::Open)),
@@ -148,6 +149,28 @@ fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
     ends(&play(unanswered(PERMISSION), &script), Phase::Paid, &[Outcome::Paid]);
     let script = [("authorize", refused("PeriodicAmountExceeded")), ("authorize", charged())];
     ends(&play(unanswered(STANDING), &script), Phase::Paid, &[Outcome::Paid]);
+}
+
+#[test]
+fn another_limit_does_not_prove_that_nothing_was_sent() {
+    // What a session has become was charged without a look at its limit, and what MWS left in Draft
+    // has got its limit from us; Amazon reckons it, not we.
+    let other = ReferenceView {
+        limit: Some(usd(2500)),
+        balance: Some(usd(505)),
+        lists_all: false,
+        ..ReferenceView::in_state(R::Open)
+    };
+    let look = || ("read_reference", Ok(Answer::Reference(other.clone())));
+    let looked = Payment { phase: Phase::LookingUp, ..unanswered(PERMISSION) };
+    let played = play(looked, &[look()]);
+    let Next::Settle(Wait::Operator(reason, _)) = &played.last else { panic!("{:?}", played.last) };
+    assert_eq!(*reason, DeadLetterReason::UnknownOutcome);
+    assert_eq!(played.payment.exposure, Exposure::Sent);
+    // After a "no" the same call goes on telling.
+    let refused = ("authorize", refused("InvalidChargePermissionStatus"));
+    let script = [refused, look(), ("authorize", charged())];
+    ends(&play(unanswered(PERMISSION), &script), Phase::Paid, &[Outcome::Paid]);
 }
 
 #[test]

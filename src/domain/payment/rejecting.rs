@@ -58,9 +58,10 @@ pub(super) fn other_total(payment: &Payment, view: &ReferenceView) -> Option<&'s
     other.then_some("the buyer agreed to another total")
 }
 
-/// The total is another one, and does not change once it is agreed to: so this epoch has asked for
-/// no money, whatever became of the worker that meant to.
-pub(super) fn never_sent(payment: &mut Payment, run: &mut Run, message: &str) -> Next {
-    payment.exposure = Exposure::Clear;
-    reject(payment, run, RejectionCode::Conflict, "amount", message)
+/// Whether the reference says that this epoch has asked for no money, whatever became of the worker
+/// that meant to: nothing is charged on a draft, and a total is what we set or does not change any
+/// more. A limit proves nothing, because Amazon reckons it.
+pub(super) fn never_sent(payment: &Payment, view: &ReferenceView) -> bool {
+    let other = view.total.is_some_and(|total| total != payment.amount);
+    view.state == ReferenceState::Draft || (other && other_total(payment, view).is_some())
 }

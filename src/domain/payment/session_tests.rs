@@ -255,6 +255,22 @@ fn a_process_that_died_about_a_session_looks_before_it_completes() {
 }
 
 #[test]
+fn a_completion_has_no_key_under_which_a_no_is_kept() {
+    let mut silent = order();
+    silent.phase = Phase::Completing;
+    silent.exposure = Exposure::Sent;
+    let other = ReferenceView { total: Some(usd(2500)), ..view(R::Draft, Intent::Capture) };
+    let played = play(
+        silent,
+        &[
+            ("complete", refused("AmountMismatch")),
+            ("read_reference", Ok(Answer::Reference(other))),
+        ],
+    );
+    rejects(&played, "amount");
+}
+
+#[test]
 fn a_charge_that_shows_its_capture_is_not_read_again() {
     let begun = [
         ("read_reference", open(Intent::Capture)),

@@ -4,12 +4,13 @@
 use super::decide::Run;
 use super::phase::Exposure;
 use super::state::Payment;
-use crate::domain::gateway::{ReferenceState, ReferenceView};
+use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
 
-/// Whether a "no" to the money call leaves open what became of it: it went out before and was not
-/// answered, so the first try may be at work still and be the very reason of the "no".
-pub(super) fn proves_nothing(payment: &Payment) -> bool {
-    payment.exposure == Exposure::Sent && payment.api.keeps_refusals()
+/// Whether a "no" to this call leaves open what became of it: it went out before under its key and
+/// was not answered, so the first try may be at work still and be the very reason of the "no".
+pub(super) fn proves_nothing(payment: &Payment, effect: &Effect) -> bool {
+    let charges = matches!(effect, Effect::Authorize(_));
+    charges && payment.exposure == Exposure::Sent && payment.api.keeps_refusals()
 }
 
 /// Whether a permission that could not be charged may have been so because of our own charge. A
@@ -17,12 +18,11 @@ pub(super) fn proves_nothing(payment: &Payment) -> bool {
 /// none succeeds; a month's balance says nothing. Until then the call keeps its key, under which
 /// Amazon charges once.
 pub(super) fn may_be_ours(view: &ReferenceView) -> bool {
+    let whole = view.limit.is_some() && view.balance == view.limit;
     match view.state {
-        ReferenceState::Draft | ReferenceState::Suspended => false,
-        ReferenceState::Open => {
-            let whole = view.limit.is_some() && view.balance == view.limit;
-            !whole || view.reason.as_deref() == Some("ChargeInProgress")
-        }
+        ReferenceState::Draft => false,
+        ReferenceState::Suspended => view.limit.is_some() && !whole,
+        ReferenceState::Open => !whole || view.reason.as_deref() == Some("ChargeInProgress"),
         ReferenceState::Closed | ReferenceState::Canceled | ReferenceState::Other => true,
     }
 }
