@@ -20,6 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::lossy::{Counting, CountingTokio, Lost};
 use super::metrics::Metrics;
+use super::trace;
 use crate::config;
 use crate::config::LogFormat;
 
@@ -68,8 +69,11 @@ pub fn init(config: &config::Telemetry) -> Result<Telemetry, InitError> {
 
 fn lines(config: &config::Telemetry) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // lapin writes whole messages into its lines; what matters of it is told by the adapter.
-    let ours = filter_fn(|metadata| !metadata.target().starts_with("lapin"));
+    // lapin writes whole messages into its lines; what matters of it is told by the adapter. No
+    // line is written within a call to Amazon: its span is for traces, and costs nothing here.
+    let ours = filter_fn(|metadata| {
+        !metadata.target().starts_with("lapin") && metadata.name() != trace::AMAZON_CALL
+    });
     let filter = config.filter.clone().and(ours);
     match config.format {
         LogFormat::Text => layer.with_ansi(false).with_filter(filter).boxed(),

@@ -19,6 +19,7 @@ use crate::domain::gateway::Fault;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Account;
 use crate::telemetry::fields;
+use crate::telemetry::trace::AMAZON_CALL;
 
 const FORM: HeaderValue =
     HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
@@ -43,7 +44,7 @@ impl Client {
     ) -> Outcome<T> {
         let began = self.clock.now_ms();
         let span = tracing::info_span!(
-            "amazon call",
+            AMAZON_CALL,
             { fields::OPERATION } = call.action,
             { fields::MID } = account.merchant.id.as_str(),
             { fields::REQUEST } = Empty,

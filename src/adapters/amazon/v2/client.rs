@@ -24,6 +24,7 @@ use crate::domain::merchant::Region;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Account;
 use crate::telemetry::fields;
+use crate::telemetry::trace::AMAZON_CALL;
 
 /// Private keys that are kept read; reading one again costs less than a call.
 const KEYS_MAX: usize = 1024;
@@ -74,7 +75,7 @@ impl Client {
     ) -> Outcome<T> {
         let began = self.clock.now_ms();
         let span = tracing::info_span!(
-            "amazon call",
+            AMAZON_CALL,
             { fields::OPERATION } = call.name,
             { fields::MID } = account.merchant.id.as_str(),
             { fields::REQUEST } = Empty,
