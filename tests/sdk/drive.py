@@ -351,13 +351,22 @@ def notifications_are_genuine():
     sim("POST", "/sellers", {"merchantId": SELLER["merchantId"], "ipnUrl": mailbox.url})
     order, _ = confirmed()
     authorization(PAY.authorize(order, "ipn-1", "106.00", transaction_timeout=0, capture_now=True))
+    # Disputed last: what is forged below is its message.
+    agreement = {"merchantId": SELLER["merchantId"], "consent": True}
+    name = sim("POST", "/billing-agreements", agreement)["amazonBillingAgreementId"]
+    good(PAY.confirm_billing_agreement(name))
+    good(PAY.close_billing_agreement(name, "enough"))
+    mailbox.of_types({"BillingAgreementNotification"})
     sim("POST", f"/objects/{order}/dispute", {"amount": "6.00", "type": "chargeback"})
     types = {"OrderReferenceNotification", "PaymentAuthorize", "PaymentCapture", "PaymentRefund",
-             "Chargeback Detailed Notification"}
+             "BillingAgreementNotification", "Chargeback Detailed Notification"}
     for body, headers in mailbox.of_types(types):
         told = notified.handler(BASE, body, headers)
         assert told.authenticate() is True
-        assert told.to_json(), body
+        heard = told.to_json()
+        assert heard, body
+        if "BillingAgreementNotification" in heard:
+            assert name in heard, heard
     forged = json.loads(body)
     forged["Message"] = forged["Message"].replace("6.0", "7.0")
     try:
