@@ -10,6 +10,5 @@ pub mod contract;
 pub mod domain;
 pub mod ports;
 pub mod roles;
-pub mod simulator;
 pub mod telemetry;
 pub mod wiring;

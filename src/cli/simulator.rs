@@ -1,5 +1,6 @@
 //! `simulator`: Amazon Pay alone, for the product and for other programs to try themselves on.
 
+use amazon_pay_simulator::{Config, Simulator};
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -8,7 +9,6 @@ use super::output;
 use super::session::{Common, Session};
 use super::signals;
 use crate::config::{Flags, Need};
-use crate::simulator::{Config, Simulator};
 
 /// The Amazon Pay simulator alone: Amazon's wire, and /_sim to play the buyer and the weather.
 ///

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
 use amazon_pay_worker::adapters::amazon::{AmazonGateway, AmazonOptions};
 use amazon_pay_worker::adapters::schedule::ExponentialSchedule;
 use amazon_pay_worker::adapters::system::System;
@@ -28,7 +29,6 @@ use amazon_pay_worker::ports::merchants::Accounts;
 use amazon_pay_worker::ports::store::StoreError;
 use amazon_pay_worker::ports::vault::Vault;
 use amazon_pay_worker::roles::worker::Worker;
-use amazon_pay_worker::simulator::{self, Simulator};
 use amazon_pay_worker::telemetry::Metrics;
 use async_trait::async_trait;
 use secrecy::SecretBox;
@@ -318,7 +318,7 @@ enum Look {
 
 async fn amazon(seed: u64, clock: &Arc<Moved>, stop: CancellationToken) -> Server {
     let clock = Arc::clone(clock);
-    let config = simulator::Config::default().seed(seed).machine(move || clock.now_ms());
+    let config = amazon_pay_simulator::Config::default().seed(seed).machine(move || clock.now_ms());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let simulator = Simulator::new(config);

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amazon_pay_worker::simulator::{Config, Simulator};
+use amazon_pay_simulator::{Config, Simulator};
 use tokio::net::TcpListener;
 
 /// What is installed, and at which version; the SDK brings what it needs, and is given the last

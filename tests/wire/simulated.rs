@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use amazon_pay_simulator::{Config, Simulator};
 use amazon_pay_worker::adapters::amazon::mws::MwsGateway;
 use amazon_pay_worker::adapters::system::System;
 use amazon_pay_worker::domain::gateway::{Answer, Effect, Fault, Reply};
 use amazon_pay_worker::domain::ids::ReferenceId;
 use amazon_pay_worker::ports::gateway::{Account, Gateway};
-use amazon_pay_worker::simulator::{Config, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

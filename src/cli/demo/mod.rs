@@ -7,6 +7,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 
+use amazon_pay_simulator::Simulator;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -19,7 +20,6 @@ use super::session::{Common, Session, load};
 use super::{mid, output, signals};
 use crate::config::flags::RoleFlags;
 use crate::config::{Config, Need};
-use crate::simulator::{self, Simulator};
 use crate::wiring::{self, Listeners, Role};
 
 /// The demo's MID, and the loginId of its client.
@@ -90,7 +90,7 @@ async fn simulate(config: &mut Config, over: CancellationToken) -> Result<String
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let place = listener.local_addr().map_err(failed)?.to_string();
     let address = format!("http://{place}");
-    let amazon = Simulator::new(simulator::Config::default());
+    let amazon = Simulator::new(amazon_pay_simulator::Config::default());
     tokio::spawn(async move { amazon.serve(listener, over.cancelled_owned()).await });
     config.gateway.mws = Some(address.clone());
     config.gateway.v2 = Some(address.clone());
