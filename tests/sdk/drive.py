@@ -351,23 +351,28 @@ def notifications_are_genuine():
     sim("POST", "/sellers", {"merchantId": SELLER["merchantId"], "ipnUrl": mailbox.url})
     order, _ = confirmed()
     authorization(PAY.authorize(order, "ipn-1", "106.00", transaction_timeout=0, capture_now=True))
-    # Disputed last: what is forged below is its message.
     agreement = {"merchantId": SELLER["merchantId"], "consent": True}
     name = sim("POST", "/billing-agreements", agreement)["amazonBillingAgreementId"]
     good(PAY.confirm_billing_agreement(name))
     good(PAY.close_billing_agreement(name, "enough"))
-    mailbox.of_types({"BillingAgreementNotification"})
+    mailbox.of_types({"BillingAgreementNotification"}, about=name)
     sim("POST", f"/objects/{order}/dispute", {"amount": "6.00", "type": "chargeback"})
     types = {"OrderReferenceNotification", "PaymentAuthorize", "PaymentCapture", "PaymentRefund",
              "BillingAgreementNotification", "Chargeback Detailed Notification"}
+    agreements = []
     for body, headers in mailbox.of_types(types):
         told = notified.handler(BASE, body, headers)
         assert told.authenticate() is True
         heard = told.to_json()
         assert heard, body
         if "BillingAgreementNotification" in heard:
-            assert name in heard, heard
+            agreements.append(heard)
+        elif "Chargeback" in heard:
+            genuine = body, headers
+    assert any(name in heard for heard in agreements), agreements
+    body, headers = genuine
     forged = json.loads(body)
+    assert "6.0" in forged["Message"], body
     forged["Message"] = forged["Message"].replace("6.0", "7.0")
     try:
         notified.handler(BASE, json.dumps(forged).encode(), headers).authenticate()

@@ -35,12 +35,13 @@ class Mailbox:
         self.url = "http://127.0.0.1:%d/ipn" % self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def of_types(self, wanted, patience=20):
-        """What was heard, once there is one of each of these types."""
+    def of_types(self, wanted, about="", patience=20):
+        """What was heard, once there is one of each of these types, and one about this object."""
         until = time.time() + patience
         while time.time() < until:
             heard = [json.loads(json.loads(body)["Message"]) for body, _ in self.heard]
-            if wanted <= {message["NotificationType"] for message in heard}:
+            named = any(about in json.dumps(message) for message in heard)
+            if named and wanted <= {message["NotificationType"] for message in heard}:
                 return list(self.heard)
             time.sleep(0.05)
         raise AssertionError((wanted, heard))
