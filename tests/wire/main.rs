@@ -6,6 +6,7 @@ mod agreements;
 mod answers;
 mod buyer;
 mod codes;
+mod delegated;
 mod fixtures;
 mod line;
 mod notifications;

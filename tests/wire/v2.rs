@@ -63,7 +63,7 @@ async fn sent_by(account: &Account, effect: &Effect) -> Heard {
 }
 
 /// Whether the signature is the one of what was heard, by an independent reading of the rules.
-fn holds(heard: &Heard) -> bool {
+pub(crate) fn holds(heard: &Heard) -> bool {
     let authorization = heard.header("authorization").unwrap();
     let (algorithm, rest) = authorization.split_once(' ').unwrap();
     let part = |name: &str| {

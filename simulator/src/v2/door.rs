@@ -12,6 +12,9 @@ use crate::books::{Environment, Region, SellerAt};
 use crate::clock::{self, MINUTE};
 use crate::{Simulator, World};
 
+/// The header by which a solution provider says for whom he acts.
+const ACTING: &str = "x-amz-pay-authtoken";
+
 /// How far a caller's clock may be from the machine's.
 const SKEW_MAX: i64 = 15 * MINUTE;
 
@@ -21,6 +24,8 @@ pub(crate) struct Doors {
     by_id: HashMap<String, (SellerAt, Arc<PublicKey>)>,
     /// The key that each seller registered; those that an upgrade gave out are beside it.
     registered: HashMap<SellerAt, String>,
+    /// By each token that was given out: to whom, and for whom he may act.
+    acting: HashMap<String, (SellerAt, SellerAt)>,
 }
 
 impl Doors {
@@ -39,6 +44,20 @@ impl Doors {
         self.by_id.insert(id.to_owned(), (seller, Arc::new(key)));
     }
 
+    /// A token by which one seller may act for another.
+    pub(super) fn let_act(&mut self, provider: SellerAt, seller: SellerAt, token: String) {
+        self.acting.insert(token, (provider, seller));
+    }
+
+    /// The seller for whom whoever signed speaks: himself, or whose token he shows.
+    fn speaker(&self, signer: SellerAt, heard: &Heard<'_>) -> Result<SellerAt, Error> {
+        match (heard.header(ACTING), self.acting.get(heard.header(ACTING))) {
+            ("", _) => Ok(signer),
+            (_, Some((provider, seller))) if *provider == signer => Ok(*seller),
+            _ => Err(forbidden("InvalidAuthorizationToken", "The token is none of the caller's.")),
+        }
+    }
+
     /// The id under which a seller has this key already.
     pub(super) fn id_of(&self, seller: SellerAt, key: &PublicKey) -> Option<&str> {
         let known = |(_, (owner, known)): &(&String, &(SellerAt, Arc<PublicKey>))| {
@@ -51,14 +70,15 @@ impl Doors {
 /// The merchant id of whoever calls, as far as he says.
 pub(super) fn merchant(simulator: &Simulator, heard: &Heard<'_>) -> String {
     let world = simulator.world();
-    let found = world.v2.doors.by_id.get(heard.key_id());
-    found.map(|(seller, _)| world.books[*seller].merchant_id.clone()).unwrap_or_default()
+    let seller = named(&world, heard).map(|(seller, _)| world.books[seller].merchant_id.clone());
+    seller.unwrap_or_default()
 }
 
 /// Who says that he calls, and where.
 pub(super) fn named(world: &World, heard: &Heard<'_>) -> Option<(SellerAt, Environment)> {
-    let (seller, _) = world.v2.doors.by_id.get(heard.key_id())?;
-    Some((*seller, environment(heard).ok()?))
+    let doors = &world.v2.doors;
+    let (signer, _) = doors.by_id.get(heard.key_id())?;
+    Some((doors.speaker(*signer, heard).ok()?, environment(heard).ok()?))
 }
 
 /// Sandbox or live: the path says it, or the key does where it is one for one environment.
@@ -96,9 +116,10 @@ pub(super) fn admit(
     let (seller, key) = {
         let mut world = simulator.world();
         let found = world.v2.doors.by_id.get(&claim.key_id).cloned();
-        let Some((seller, key)) = found else {
+        let Some((signer, key)) = found else {
             return Err(forbidden("InvalidAuthentication", "There is no such public key id."));
         };
+        let seller = world.v2.doors.speaker(signer, heard)?;
         // Whether the quota is looked at before the signature or after it is reading 10.
         if !world.books.readings.second(10) {
             throttle(&mut world, seller, environment, operation)?;

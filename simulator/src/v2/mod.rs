@@ -67,6 +67,7 @@ struct Call<'a> {
     environment: Environment,
     /// The id in the path, where there is one.
     id: &'a str,
+    query: &'a str,
     body: &'a Value,
     /// The idempotency key, or nothing.
     key: &'a str,
@@ -223,7 +224,8 @@ fn perform(
         }
     }
     let simulation = Some(heard.header("x-amz-pay-simulation-code")).filter(|s| !s.is_empty());
-    let call = Call { seller, environment, id, body: &body, key, simulation };
+    let query = heard.query;
+    let call = Call { seller, environment, id, query, body: &body, key, simulation };
     let answer = (operation.run)(&mut world, &call);
     let told = match &answer {
         Ok(_) if ruling.answers() && world.books.readings.second(12) => Err(&injected()),

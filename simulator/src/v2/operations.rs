@@ -115,6 +115,12 @@ const OPERATIONS: &[Operation] = &[
     operation(("GetRefund", "GET", "refunds/{}"), Keyed::No, ((20, 4), (5, 1)), refunds::get),
     operation(("GetBuyer", "GET", "buyers/{}"), Keyed::No, ((20, 4), (5, 1)), others::buyer),
     operation(
+        ("GetAuthorizationToken", "GET", "authorizationTokens/{}"),
+        Keyed::No,
+        ((20, 4), (5, 1)),
+        others::authorization_token,
+    ),
+    operation(
         ("CreateDeliveryTracker", "POST", "deliveryTrackers"),
         Keyed::Allowed,
         ((10, 1), (1, 1)),

@@ -7,6 +7,7 @@ use super::body::Reader;
 use super::errors::Error;
 use super::{Call, objects, render};
 use crate::World;
+use crate::books::SellerAt;
 
 /// `GET buyers/{token}`: the token of whoever signed in on the merchant's page.
 pub(super) fn buyer(world: &mut World, call: &Call<'_>) -> Result<(u16, Value), Error> {
@@ -21,6 +22,28 @@ pub(super) fn buyer(world: &mut World, call: &Call<'_>) -> Result<(u16, Value), 
     shown["shippingAddress"] = json!(address.map(render::address));
     shown["billingAddress"] = json!(address.map(render::address));
     Ok((200, shown))
+}
+
+/// `GET authorizationTokens/{mwsAuthToken}?merchantId=`: whoever has a seller's MWS token may act
+/// for him by this API, too.
+pub(super) fn authorization_token(
+    world: &mut World,
+    call: &Call<'_>,
+) -> Result<(u16, Value), Error> {
+    let shown = percent_decode_str(call.id).decode_utf8_lossy();
+    let mut asked = form_urlencoded::parse(call.query.as_bytes());
+    let merchant = asked.find(|(name, _)| name == "merchantId").map(|(_, value)| value);
+    let Some(merchant) = merchant else {
+        return Err(Error::new(400, "MissingParameterValue", "The request lacks: merchantId."));
+    };
+    let books = &mut world.books;
+    let delegates = |at: &SellerAt| books[*at].mws_auth_token.as_deref() == Some(&*shown);
+    let Some(seller) = books.seller(&merchant).filter(delegates) else {
+        return Err(Error::invalid("mwsAuthToken"));
+    };
+    let token = format!("simulated.{}", books.ids.uuid());
+    world.v2.doors.let_act(call.seller, seller, token.clone());
+    Ok((200, json!({ "authorizationToken": token })))
 }
 
 /// `POST deliveryTrackers`: an order reference and a permission are named alike.

@@ -29,7 +29,7 @@ const QUESTIONS: [(&str, &str, bool); 16] = [
 ];
 
 /// Fields of one API that the other is not asked for.
-const MWS_ONLY: [&str; 3] = ["accessKey", "secretKey", "mwsAuthToken"];
+const MWS_ONLY: [&str; 2] = ["accessKey", "secretKey"];
 const V2_ONLY: [&str; 3] = ["publicKeyId", "privateKeyFile", "storeId"];
 
 /// Asks for these fields; an empty answer leaves a field out.
@@ -50,7 +50,7 @@ fn all(fields: &[&str]) -> Result<Map<String, Value>, Failure> {
     for (field, question, hidden) in QUESTIONS {
         let of_file = field == "privateKeyFile" && fields.contains(&"privateKey");
         let v2 = object.get("api").is_some_and(|api| api == "v2");
-        let other_api = if v2 { MWS_ONLY } else { V2_ONLY };
+        let other_api: &[_] = if v2 { &MWS_ONLY } else { &V2_ONLY };
         let choosing = fields.contains(&"api");
         if !(fields.contains(&field) || of_file) || (choosing && other_api.contains(&field)) {
             continue;

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 use tracing::field::{Empty, display};
 
+use super::delegation::{self, Delegations};
 use super::faults;
-use super::map::Call;
+use super::map::{Call, Kind};
 use super::sign::{self, Key, MEDIA, Unsigned};
 use super::wire::{self, Broken};
 use crate::adapters::amazon::http::{Http, Received};
@@ -38,6 +39,7 @@ pub(super) struct Client {
     pub(super) endpoints: Endpoints,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: KeyRing,
+    pub(super) delegations: Delegations,
 }
 
 /// Private keys, read once. By what they are, so that a rotated one is another.
@@ -92,6 +94,7 @@ impl Client {
         (result, request_id)
     }
 
+    /// With the token of a solution provider, where one acts for the account.
     async fn exchange_within<D: DeserializeOwned, T>(
         &self,
         account: &Account,
@@ -99,9 +102,67 @@ impl Client {
         read: impl FnOnce(D) -> Result<T, &'static str>,
         now_ms: i64,
     ) -> Outcome<T> {
+        let Some(place) = self.delegations.place(account) else {
+            return self.send(account, call, None, read, now_ms).await;
+        };
+        let mut kept = place.lock().await;
+        let known = delegation::fresh(&kept, now_ms);
+        let is_known = known.is_some();
+        let token = match known {
+            Some(token) => token,
+            None => match self.ask_to_act(account, now_ms).await {
+                Ok(token) => kept.insert((token, now_ms)).0.clone(),
+                Err(fault) => return (Err(delegation::before_the_call(fault)), None),
+            },
+        };
+        drop(kept);
+        let mut answer = self.send(account, call, Some(&token), read, now_ms).await;
+        if matches!(answer.0, Err(Fault::Credentials { .. })) {
+            *place.lock().await = None;
+            if is_known {
+                // It may only have run out: the next try has a new one.
+                answer.0 = Err(Fault::NotSent);
+            }
+        }
+        answer
+    }
+
+    /// Exchanges the seller's MWS token for one of this API.
+    async fn ask_to_act(&self, account: &Account, now_ms: i64) -> Result<HeaderValue, Fault> {
+        let credentials = &account.credentials;
+        let token = credentials.mws_auth_token.as_ref();
+        let token = token.map(ExposeSecret::expose_secret).unwrap_or_default();
+        let call = Call {
+            name: "GetAuthorizationToken",
+            method: "GET",
+            resource: format!("authorizationTokens/{token}"),
+            query: vec![("merchantId", account.merchant.seller_id.clone())],
+            body: Vec::new(),
+            key: None,
+            kind: Kind::Done,
+            object: None,
+            is_recurring: false,
+        };
+        let read = |given: wire::GivenToken| {
+            let mut token = HeaderValue::from_str(&given.authorization_token)
+                .map_err(|_| "a token that is none")?;
+            token.set_sensitive(true);
+            Ok(token)
+        };
+        self.send(account, &call, None, read, now_ms).await.0
+    }
+
+    async fn send<D: DeserializeOwned, T>(
+        &self,
+        account: &Account,
+        call: &Call,
+        acting: Option<&HeaderValue>,
+        read: impl FnOnce(D) -> Result<T, &'static str>,
+        now_ms: i64,
+    ) -> Outcome<T> {
         let merchant = &account.merchant;
         let endpoint = self.endpoints.at(merchant.region, merchant.sandbox);
-        let request = match self.request(account, endpoint, call, now_ms) {
+        let request = match self.request(account, endpoint, call, acting, now_ms) {
             Ok(request) => request,
             Err(fault) => return (Err(fault), None),
         };
@@ -124,6 +185,7 @@ impl Client {
         account: &Account,
         endpoint: &Endpoint,
         call: &Call,
+        acting: Option<&HeaderValue>,
         now_ms: i64,
     ) -> Result<Request, Fault> {
         let refused = |code: &str| Fault::Credentials { code: code.to_owned() };
@@ -140,13 +202,16 @@ impl Client {
         let path = sign::path(&format!("{prefix}/{}", call.resource));
         let date = timestamp(now_ms);
         let region = region(account.merchant.region);
+        let query: Vec<_> =
+            call.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let unsigned = Unsigned {
             method: call.method,
             path: &path,
-            query: &[],
+            query: &query,
             host: &endpoint.host,
             region,
             date: &date,
+            auth_token: acting.and_then(|token| token.to_str().ok()),
             idempotency_key: call.key.as_deref(),
             body: &call.body,
         };
@@ -154,6 +219,9 @@ impl Client {
         let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| Fault::NotSent)?;
         let mut url = endpoint.url.clone();
         url.set_path(&path);
+        if !query.is_empty() {
+            url.set_query(Some(&sign::query(&query)));
+        }
         let mut request = Request::new(method, url);
         let headers = request.headers_mut();
         // Keys and ids are letters, digits and hyphens; what is not was never sent.
@@ -165,6 +233,9 @@ impl Client {
         headers.insert(HeaderName::from_static("x-amz-pay-host"), endpoint.host_header.clone());
         headers
             .insert(HeaderName::from_static("x-amz-pay-region"), HeaderValue::from_static(region));
+        if let Some(token) = acting {
+            headers.insert(HeaderName::from_static(delegation::HEADER), token.clone());
+        }
         if let Some(key) = &call.key {
             headers.insert(HeaderName::from_static("x-amz-pay-idempotency-key"), value(key)?);
         }

@@ -34,6 +34,7 @@ pub(super) struct Call {
     pub(super) method: &'static str,
     /// Its path below the version.
     pub(super) resource: String,
+    pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
     /// The idempotency key of a call that makes something.
     pub(super) key: Option<String>,
@@ -88,6 +89,7 @@ impl Call {
             name,
             method,
             resource,
+            query: Vec::new(),
             body: Vec::new(),
             key: None,
             kind,

@@ -2,6 +2,7 @@
 //! `views` back; `sign` signs, `client` sends, `wire` reads, `faults` tells what a "no" means.
 
 mod client;
+mod delegation;
 mod faults;
 mod map;
 mod sign;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use self::client::{Client, KeyRing, Outcome};
+use self::delegation::Delegations;
 use self::map::{Call, Kind};
 use super::http::{Http, SetupError};
 use super::regions::{Endpoints, impossible_reference};
@@ -51,7 +53,8 @@ impl V2Gateway {
         let V2Options { endpoint_override, timeout, clock } = options;
         let endpoints = Endpoints::v2(endpoint_override.as_deref())?;
         let http = Http::new(timeout, endpoints.are_plain())?;
-        Ok(Self { client: Client { http, endpoints, clock, keys: KeyRing::default() } })
+        let (keys, delegations) = (KeyRing::default(), Delegations::default());
+        Ok(Self { client: Client { http, endpoints, clock, keys, delegations } })
     }
 
     async fn one(&self, account: &Account, call: &Call) -> Outcome<Answer> {

@@ -15,6 +15,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
+use super::delegation;
+
 /// What stands for itself: letters, digits and `-_.~`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -147,6 +149,8 @@ pub(super) struct Unsigned<'a> {
     pub(super) region: &'a str,
     /// `yyyyMMddTHHmmssZ`.
     pub(super) date: &'a str,
+    /// Of a solution provider, who acts for another seller.
+    pub(super) auth_token: Option<&'a str>,
     pub(super) idempotency_key: Option<&'a str>,
     pub(super) body: &'a [u8],
 }
@@ -157,12 +161,9 @@ pub(super) const MEDIA: &str = "application/json";
 impl<'a> Unsigned<'a> {
     /// Names and values that are signed, by name.
     fn headers(&self) -> Vec<(&'static str, &'a str)> {
-        let mut headers = vec![
-            ("accept", MEDIA),
-            ("content-type", MEDIA),
-            ("x-amz-pay-date", self.date),
-            ("x-amz-pay-host", self.host),
-        ];
+        let mut headers = vec![("accept", MEDIA), ("content-type", MEDIA)];
+        headers.extend(self.auth_token.map(|token| (delegation::HEADER, token)));
+        headers.extend([("x-amz-pay-date", self.date), ("x-amz-pay-host", self.host)]);
         headers.extend(self.idempotency_key.map(|key| ("x-amz-pay-idempotency-key", key)));
         headers.push(("x-amz-pay-region", self.region));
         headers

@@ -18,6 +18,7 @@ fn vector(method: &'static str, path: &str, query: &[(&str, &str)]) -> String {
         host: "pay-api.amazon.eu",
         region: "EU",
         date: "20180524T223710Z",
+        auth_token: None,
         idempotency_key: None,
         body: b"",
     };
@@ -61,6 +62,7 @@ fn charge<'a>(path: &'a str) -> Unsigned<'a> {
         host: "pay-api.amazon.com",
         region: "na",
         date: "20261123T120000Z",
+        auth_token: None,
         idempotency_key: Some("0f8fad5bd9cb469fa16570867728950e"),
         body: BODY.as_bytes(),
     }
@@ -78,6 +80,7 @@ fn the_vectors_of_a_charge() {
     );
     let read = Unsigned {
         method: "GET",
+        auth_token: None,
         idempotency_key: None,
         body: b"",
         ..charge("/v2/charges/S01-1234567-1234567-C123456")

@@ -247,6 +247,13 @@ pub(super) struct Told {
     pub(super) reason_code: Option<String>,
 }
 
+/// What a solution provider gets for a seller's MWS token.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GivenToken {
+    pub(super) authorization_token: String,
+}
+
 /// What the Key Upgrade answers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
