@@ -23,7 +23,7 @@ const HANDFULS: usize = 32;
 const HANDFUL_MIN: usize = 4;
 
 /// After a charge was taken in, its turn rests so many times as long as that took. What comes by
-/// thousands at midnight has minutes: some 200 a second are taken in where nothing else is done.
+/// thousands at midnight has minutes.
 const REST: u32 = 8;
 
 /// The longest rest.

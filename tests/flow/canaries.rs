@@ -21,7 +21,7 @@ use crate::world::{accepted, dead_letter, news, of_order};
 on_every_api!(nothing_secret_is_written_down);
 
 /// What is planted, beside the tokens that the simulator makes.
-const PLANTED: [(&str, &str); 13] = [
+const PLANTED: [(&str, &str); 14] = [
     ("buyer at Amazon, first name", "Canaryfirstname"),
     ("buyer at Amazon, last name", "Canarylastname"),
     ("e-mail at Amazon", "canary.at.amazon@example.com"),
@@ -34,6 +34,7 @@ const PLANTED: [(&str, &str); 13] = [
     ("card", "4111111111111111"),
     ("secret key", "canary-secret-key-0123456789"),
     ("auth token", "amzn.mws.canary-auth-token"),
+    ("auth token of v2", "eyJ.simulated."),
     ("client secret", "canary-client-secret-0123456789"),
 ];
 
@@ -155,8 +156,9 @@ async fn start(combination: Combination, collector: &Collector) -> App {
     let mut mid = json!({"clientSecret": "canary-client-secret-0123456789"});
     if combination.api == Api::Mws {
         mid["secretKey"] = json!("canary-secret-key-0123456789");
-        mid["mwsAuthToken"] = json!("amzn.mws.canary-auth-token");
     }
+    // By v2 it goes out in an address, and comes back as another token.
+    mid["mwsAuthToken"] = json!("amzn.mws.canary-auth-token");
     App::builder(combination)
         .mid(mid)
         .processes(&["ingest,relay", "worker"])
@@ -239,6 +241,9 @@ async fn work(app: &mut App, stuck: &Reference) {
         assert_eq!(event["data"]["shippingAddress"]["city"], "Canaryville", "{event}");
     }
     news(app, &of_order("soft"), "declined", 1).await;
+    let calls = app.sim.calls("").await;
+    let exchanged = calls["calls"]["GetAuthorizationToken"].as_u64().unwrap_or(0);
+    assert_eq!(exchanged > 0, app.combination.api == Api::V2, "{calls}");
     let mut more = upsell("paid", "u");
     more["emailAddress"] = json!("canary.in.command@example.com");
     accepted(app, "u", &more).await;

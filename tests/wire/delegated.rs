@@ -6,33 +6,23 @@ use std::sync::Arc;
 use amazon_pay_worker::adapters::amazon::v2::{V2Gateway, V2Options};
 use amazon_pay_worker::adapters::system::System;
 use amazon_pay_worker::domain::gateway::{Answer, Effect, Fault};
-use amazon_pay_worker::domain::merchant::Api;
 use amazon_pay_worker::ports::gateway::{Account, Gateway};
 use serde_json::json;
 
-use crate::fixtures::{PATIENT, Still, account, reference, refused};
+use crate::fixtures::{PATIENT, account, reference, refused};
 use crate::server::{Act, Server, answer};
 use crate::simulated::Amazon;
-use crate::v2::holds;
+use crate::v2::{account_with, gateway, holds};
 
 const KEY: &str = "SANDBOX-AFVKS7ABCDEFGHIJKLMNOPQR";
 const MWS_TOKEN: &str = "amzn.mws.4ea38b7b-f563-7709-4bae-87aea000c5b8";
 
-fn delegated(mut account: Account) -> Account {
-    account.merchant.api = Api::V2;
-    account.credentials.public_key_id = Some(KEY.to_owned());
-    account.credentials.private_key = Some(include_str!("../support/keys/merchant.pem").into());
-    account.credentials.mws_auth_token = Some(MWS_TOKEN.into());
-    account
-}
-
-fn gateway(base: &str) -> V2Gateway {
-    let options = V2Options {
-        endpoint_override: Some(base.to_owned()),
-        timeout: PATIENT,
-        clock: Arc::new(Still),
-    };
-    V2Gateway::new(options).unwrap()
+/// The account, whose calls somebody else's key signs.
+fn delegated(account: Account) -> Account {
+    let mut delegated = account_with(KEY);
+    delegated.merchant.seller_id = account.merchant.seller_id;
+    delegated.credentials.mws_auth_token = Some(MWS_TOKEN.into());
+    delegated
 }
 
 fn said(status: u16, body: &str) -> Act {

@@ -25,7 +25,7 @@ use crate::server::{Act, Heard, Server, answer};
 
 const SESSION: &str = "bd504926-f659-4ad7-a1a9-9a747aaf5275";
 
-fn gateway(base: &str) -> V2Gateway {
+pub(crate) fn gateway(base: &str) -> V2Gateway {
     let options = V2Options {
         endpoint_override: Some(base.to_owned()),
         timeout: PATIENT,
@@ -34,7 +34,7 @@ fn gateway(base: &str) -> V2Gateway {
     V2Gateway::new(options).unwrap()
 }
 
-fn account_with(public_key_id: &str) -> Account {
+pub(crate) fn account_with(public_key_id: &str) -> Account {
     let mut account = account();
     account.merchant.api = Api::V2;
     account.credentials.public_key_id = Some(public_key_id.to_owned());

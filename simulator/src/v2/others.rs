@@ -41,7 +41,7 @@ pub(super) fn authorization_token(
     let Some(seller) = books.seller(&merchant).filter(delegates) else {
         return Err(Error::invalid("mwsAuthToken"));
     };
-    let token = format!("simulated.{}", books.ids.uuid());
+    let token = format!("eyJ.simulated.{}", books.ids.uuid());
     world.v2.doors.let_act(call.seller, seller, token.clone());
     Ok((200, json!({ "authorizationToken": token })))
 }

@@ -27,8 +27,7 @@ impl Default for Options {
     }
 }
 
-/// The connections. What is written has few of its own: each of them has its plans made, and is
-/// used so often that the server has at hand what it needs for them.
+/// The connections. On PostgreSQL, what is written has its own, whose plans are made otherwise.
 pub(super) struct Connections {
     pub(super) dialect: Dialect,
     pub(super) read: DatabaseConnection,

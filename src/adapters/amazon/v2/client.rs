@@ -48,11 +48,7 @@ pub(super) struct KeyRing(Mutex<HashMap<[u8; 32], Arc<Key>>>);
 
 impl KeyRing {
     fn key(&self, public_key_id: &str, pem: &str) -> Result<Arc<Key>, sign::BadKey> {
-        let mut hash = Sha256::new();
-        hash.update((public_key_id.len() as u64).to_be_bytes());
-        hash.update(public_key_id.as_bytes());
-        hash.update(pem.as_bytes());
-        let name: [u8; 32] = hash.finalize().into();
+        let name = name_of(&[public_key_id, pem]);
         let locked = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = locked().get(&name) {
             return Ok(Arc::clone(key));
@@ -65,6 +61,16 @@ impl KeyRing {
         keys.insert(name, Arc::clone(&key));
         Ok(key)
     }
+}
+
+/// The name of what is kept in memory by what it is: none of it can be read there.
+pub(super) fn name_of(parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
 }
 
 impl Client {

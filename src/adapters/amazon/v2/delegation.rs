@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
 
+use super::client::name_of;
 use crate::domain::gateway::Fault;
 use crate::ports::gateway::Account;
 
@@ -37,15 +37,10 @@ impl Delegations {
     pub(super) fn place(&self, account: &Account) -> Option<Place> {
         let credentials = &account.credentials;
         let token = credentials.mws_auth_token.as_ref()?;
-        let mut hash = Sha256::new();
         let key = credentials.public_key_id.as_deref().unwrap_or_default();
         let merchant = &account.merchant;
-        let parts = [merchant.id.as_str(), &merchant.seller_id, key, token.expose_secret()];
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let name: [u8; 32] = hash.finalize().into();
+        let name =
+            name_of(&[merchant.id.as_str(), &merchant.seller_id, key, token.expose_secret()]);
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= KEPT_MAX && !places.contains_key(&name) {
             places.clear();
