@@ -192,7 +192,9 @@ impl Learnt {
             self.charged.remove(key);
         }
         let quota = Quota::documented(ask.api, operation(ask), ask.sandbox);
-        self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(quota, tokens, now))
+        let phase = phase(&key.0);
+        let bucket = || Bucket::new(quota, tokens, phase, now);
+        self.buckets.entry(key.clone()).or_insert_with(bucket)
     }
 
     /// What is left for charges of a quota that was never found empty, by the documents.
@@ -253,7 +255,16 @@ fn operation(ask: &Ask<'_>) -> &'static str {
 }
 
 fn who(ask: &Ask<'_>) -> u64 {
+    hash(ask.who)
+}
+
+/// Its own for each account, from 0 to 1.
+fn phase(account: &str) -> f64 {
+    (hash(account) % 1_000) as f64 / 1_000.0
+}
+
+fn hash(of: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    ask.who.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }

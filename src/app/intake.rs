@@ -64,7 +64,8 @@ impl Engine {
         // Boxed, so that its room is given back before the payment is driven.
         let taken = Box::pin(self.take(&message, lane, redelivered)).await;
         if let Some(turn) = turn {
-            slots::rest(turn, self.clock.now_ms() - began);
+            let is_driven = matches!(taken, Ok(Taken::Drive(_)));
+            slots::rest(turn, self.clock.now_ms() - began, is_driven);
         }
         self.metrics.message(lane, taken.as_ref().map_or("held", Taken::name));
         let settled = match taken {

@@ -22,12 +22,13 @@ const HANDFULS: usize = 32;
 /// And at least so many.
 const HANDFUL_MIN: usize = 4;
 
-/// After a charge was taken in, its turn rests so many times as long as that took. What comes by
-/// thousands at midnight has minutes.
-const REST: u32 = 8;
+/// After a charge was taken in, its turn rests so many times as long as that took, and twice that
+/// where it is driven at once, because that costs as much again. What comes by thousands at
+/// midnight has minutes.
+const REST: u32 = 12;
 
 /// The longest rest.
-const REST_MAX: Duration = Duration::from_millis(100);
+const REST_MAX: Duration = Duration::from_millis(200);
 
 /// The room of a worker process.
 #[derive(Debug)]
@@ -171,10 +172,11 @@ fn handful(size: usize) -> usize {
 
 /// Gives the turn of a charge that was taken in to the next one, after a rest: the slower
 /// everything is, the more is left to buyers.
-pub fn rest(turn: OwnedSemaphorePermit, took_ms: i64) {
+pub fn rest(turn: OwnedSemaphorePermit, took_ms: i64, is_driven: bool) {
     let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
+    let times = if is_driven { 2 * REST } else { REST };
     tokio::spawn(async move {
-        tokio::time::sleep(took.saturating_mul(REST).min(REST_MAX)).await;
+        tokio::time::sleep(took.saturating_mul(times).min(REST_MAX)).await;
         drop(turn);
     });
 }
@@ -235,11 +237,14 @@ mod tests {
             let time = Duration::from_millis(milliseconds);
             tokio::time::timeout(time, slots.let_charge_in()).await.ok().flatten()
         };
-        rest(turns.pop().unwrap(), 10);
-        assert!(within(79).await.is_none());
+        rest(turns.pop().unwrap(), 5, false);
+        assert!(within(59).await.is_none());
         let turn = within(2).await.unwrap();
-        rest(turn, 60_000);
-        assert!(within(99).await.is_none());
+        rest(turn, 5, true);
+        assert!(within(119).await.is_none());
+        let turn = within(2).await.unwrap();
+        rest(turn, 60_000, false);
+        assert!(within(199).await.is_none());
         assert!(within(2).await.is_some(), "a bound");
     }
 

@@ -22,6 +22,10 @@ const IDLE: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_millis(20);
 const CHARGES_ALONE: Duration = Duration::from_millis(40);
 
+/// For so long after the last charge the next one is looked for as often: with pauses of [`IDLE`]
+/// between them, those that came due meanwhile would be a crowd again.
+const CHARGES_GO_ON_MS: i64 = 1_000;
+
 /// Crashes of its worker before a payment is handled alone in hand.
 const SUSPECT_AFTER: u32 = 3;
 
@@ -38,7 +42,7 @@ const BATCH: usize = 200;
 impl Engine {
     /// Drives due payments until told to stop; those in hand are tracked by `tasks`.
     pub async fn sweep(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
-        let mut counted_at = i64::MIN;
+        let (mut counted_at, mut charges_at) = (i64::MIN, i64::MIN);
         loop {
             let now = self.clock.now_ms();
             if now.saturating_sub(counted_at) >= COUNT_EVERY_MS {
@@ -46,7 +50,14 @@ impl Engine {
                 self.count_due(now).await;
             }
             let pause = match self.sweep_once(&tasks).await {
-                Ok(pause) => pause,
+                Ok((0, 0)) if now.saturating_sub(charges_at) > CHARGES_GO_ON_MS => IDLE,
+                Ok((0, charges)) => {
+                    if charges > 0 {
+                        charges_at = now;
+                    }
+                    CHARGES_ALONE
+                }
+                Ok((_, _)) => BUSY,
                 Err(error) => {
                     tracing::warn!(%error, "the sweep cannot look for due payments");
                     IDLE
@@ -69,16 +80,14 @@ impl Engine {
         }
     }
 
-    /// Those for whom a buyer may wait come first. Says how long to pause.
-    async fn sweep_once(self: &Arc<Self>, tasks: &TaskTracker) -> Result<Duration, StoreError> {
+    /// Those for whom a buyer may wait come first. Says how many there were, and how many charges.
+    async fn sweep_once(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+    ) -> Result<(usize, usize), StoreError> {
         let now = self.clock.now_ms();
         let first = self.sweep_some(tasks, now, false).await?;
-        let charges = self.sweep_some(tasks, now, true).await?;
-        Ok(match (first, charges) {
-            (0, 0) => IDLE,
-            (0, _) => CHARGES_ALONE,
-            (_, _) => BUSY,
-        })
+        Ok((first, self.sweep_some(tasks, now, true).await?))
     }
 
     async fn sweep_some(

@@ -120,11 +120,15 @@ pub(super) struct Bucket {
     next_order: u64,
     /// The last time that was given out without a promise.
     unkept_at: i64,
+    /// By which part of the time between two tokens its charges are late.
+    phase: f64,
 }
 
 impl Bucket {
-    /// A bucket of the documented size with so much in it.
-    pub(super) fn new(quota: Quota, tokens: f64, now: i64) -> Self {
+    /// A bucket of the documented size with so much in it. Of accounts whose charges come together
+    /// the tokens come together, too, and a buyer would wait behind all of them: by `phase`, from
+    /// 0 to 1, the charges of this one are made so much later than its tokens come.
+    pub(super) fn new(quota: Quota, tokens: f64, phase: f64, now: i64) -> Self {
         Self {
             quota,
             factor: 1.0,
@@ -137,6 +141,7 @@ impl Bucket {
             promises: Vec::new(),
             next_order: 0,
             unkept_at: now,
+            phase,
         }
     }
 
@@ -170,8 +175,9 @@ impl Bucket {
             self.tokens -= 1.0;
             return Admit::Go;
         }
-        let holds = slot <= now + HOLD_MS;
-        Admit::WaitUntil(self.promise(Promise { who, order, at: slot, traffic, holds }, workers))
+        let at = slot + self.late(traffic, workers);
+        let holds = at <= now + HOLD_MS;
+        Admit::WaitUntil(self.promise(Promise { who, order, at, traffic, holds }, workers))
     }
 
     /// Promises a slot that is too far to be waited for; takes nothing where one is near.
@@ -186,12 +192,12 @@ impl Bucket {
         self.note(traffic, now);
         let known = self.promises.iter().find(|promise| promise.who == who && !promise.holds);
         let order = known.map_or(u64::MAX, |promise| promise.order);
-        let slot = self.slot(order, traffic, workers, now);
-        if slot <= now + HOLD_MS {
+        let at = self.slot(order, traffic, workers, now) + self.late(traffic, workers);
+        if at <= now + HOLD_MS {
             return None;
         }
         let order = self.take_back(who, now).unwrap_or(u64::MAX);
-        Some(self.promise(Promise { who, order, at: slot, traffic, holds: false }, workers))
+        Some(self.promise(Promise { who, order, at, traffic, holds: false }, workers))
     }
 
     /// Learns from a throttle, and promises its caller another slot.
@@ -228,6 +234,14 @@ impl Bucket {
 
     fn rate(&self, workers: u32) -> f64 {
         self.factor / (self.quota.restore_ms * f64::from(workers))
+    }
+
+    /// How much later than its token comes a charge is made.
+    fn late(&self, traffic: Traffic, workers: u32) -> i64 {
+        match traffic {
+            Traffic::Checkout | Traffic::Operations | Traffic::Notifications => 0,
+            Traffic::Recurring => (self.phase / self.rate(workers)) as i64,
+        }
     }
 
     fn burst(&self, workers: u32) -> f64 {
