@@ -27,6 +27,8 @@ pub(crate) struct Rows {
     pub(crate) mandates: BTreeMap<String, Mandate>,
     workers: HashMap<String, i64>,
     turns: HashMap<String, (String, i64)>,
+    /// Who owns a seller's reference.
+    owners: HashMap<(String, ReferenceId), String>,
 }
 
 /// The database.
@@ -46,10 +48,12 @@ impl Rows {
         match &commit.payment {
             None => {}
             Some(PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. }) => {
-                self.payments.insert(payment.id(), payment.clone());
+                let before = self.payments.insert(payment.id(), payment.clone());
+                self.change_owner(before.as_ref(), Some(payment));
             }
             Some(PaymentWrite::Delete { id, .. }) => {
-                self.payments.remove(id);
+                let before = self.payments.remove(id);
+                self.change_owner(before.as_ref(), None);
             }
         }
         self.write_mandates(commit);
@@ -139,15 +143,22 @@ impl Rows {
     }
 
     fn owner(&self, seller: &str, reference: &ReferenceId) -> Option<String> {
-        self.payments
-            .values()
-            .find(|one| {
-                one.owns_reference
-                    && one.seller_account == seller
-                    && one.reference.as_ref() == Some(reference)
-            })
-            .map(Payment::id)
+        self.owners.get(&(seller.to_owned(), reference.clone())).cloned()
     }
+
+    fn change_owner(&mut self, before: Option<&Payment>, after: Option<&Payment>) {
+        if let Some(owned) = before.and_then(owned) {
+            self.owners.remove(&owned);
+        }
+        if let Some((payment, owned)) = after.and_then(|after| Some((after, owned(after)?))) {
+            self.owners.insert(owned, payment.id());
+        }
+    }
+}
+
+fn owned(payment: &Payment) -> Option<(String, ReferenceId)> {
+    let reference = payment.reference.clone().filter(|_| payment.owns_reference)?;
+    Some((payment.seller_account.clone(), reference))
 }
 
 /// The line from one worker process to the database.

@@ -44,7 +44,7 @@ use crate::support::http::Server;
 use crate::support::v2;
 
 /// Payments in hand at once.
-const ROOM: usize = 64;
+const ROOM: usize = 1024;
 /// Nothing that is pending is looked at sooner, so that what is due within a minute is in hand.
 const POLL_FIRST_MS: i64 = 300_000;
 /// Longer than a look at an agreement holds its claim.
@@ -256,6 +256,13 @@ impl World {
     pub(crate) fn mandate(&self, reference: &str) -> Option<Mandate> {
         let rows = self.rows();
         rows.mandates.values().find(|one| one.reference.as_str() == reference).cloned()
+    }
+
+    /// In which epoch a payment is, told already or not.
+    pub(crate) fn epoch(&self, id: &str) -> u64 {
+        let (rows, last) = (self.rows(), format!("/{id}"));
+        let found = rows.payments.iter().find(|(key, _)| key.ends_with(&last));
+        found.map_or(0, |(_, payment)| payment.epoch.into())
     }
 
     /// Waits until whatever can be done now is done.
