@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::faults::all_faults_were_met;
 use crate::support::app::{MID, order};
 use crate::support::http::Reply;
 use crate::support::sim::Reference;
@@ -275,9 +276,9 @@ async fn a_cut_line_refunds_nobody_twice(combination: Combination) {
     for trouble in troubles {
         orders.push((trouble, paid(&app, &format!("o-{trouble}"), Value::Null).await));
     }
-    for (trouble, reference) in &orders {
-        let order_id = format!("o-{trouble}");
-        let shown = view(&app, &order_id).await;
+    let mut faults = Vec::new();
+    for (trouble, _) in &orders {
+        let shown = view(&app, &format!("o-{trouble}")).await;
         let operation = refund_call(combination.api);
         let mut fault = json!({
             "match": {"operation": operation, "objectId": shown["amazonCaptureId"]},
@@ -289,12 +290,18 @@ async fn a_cut_line_refunds_nobody_twice(combination: Combination) {
             "status" => fault["status"] = json!(500),
             _ => {}
         }
-        app.sim.faults(json!([fault])).await;
+        faults.push(fault);
+    }
+    app.sim.faults(Value::from(faults)).await;
+    for trouble in troubles {
         let part = json!({"requestId": "r1", "amount": "5.00"});
-        begun(&app, &order_id, "refunds", &format!("r-{trouble}"), &part).await;
-        in_time(&app, &order_id, "r1", "refunded").await;
+        begun(&app, &format!("o-{trouble}"), "refunds", &format!("r-{trouble}"), &part).await;
+    }
+    for (trouble, reference) in &orders {
+        in_time(&app, &format!("o-{trouble}"), "r1", "refunded").await;
         assert_eq!(moved(&app, &reference.id).await["refund"], ["5.00"], "{trouble}");
     }
+    all_faults_were_met(&app).await;
     assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::faults::all_faults_were_met;
 use crate::support::app::{MID, merchant_id, order};
 use crate::support::sim::Reference;
 use crate::support::{
@@ -206,28 +207,36 @@ async fn a_mended_method_is_told_and_charged_by_itself(here: Combination) {
 
 async fn a_charge_is_made_once_whatever_is_lost(here: Combination) {
     let mut app = App::builder(here).env("AMAZON_TIMEOUT", 2).start().await;
-    let reference = agreed(&app, "o-1", Value::Null).await;
     let operation = charge_operation(&app);
-    let met = async |fault: Value| app.sim.faults(json!([fault])).await;
-    for (number, trouble) in ["reset_after", "reset_before", "truncate", "delay"].iter().enumerate()
-    {
-        let matches = json!({ "operation": operation });
-        met(json!({ "match": matches, "fault": trouble, "delayMs": 3_000, "times": 4 })).await;
-        let id = format!("c-{number}");
-        accepted(&app, &id, &charge(&id, &reference, "11.00")).await;
+    let (mut faults, mut charges) = (Vec::new(), Vec::new());
+    for trouble in ["reset_after", "reset_before", "truncate", "delay"] {
+        let reference = agreed(&app, &format!("o-{trouble}"), Value::Null).await;
+        let matches = json!({ "operation": operation, "objectId": reference.id });
+        faults.push(json!({ "match": matches, "fault": trouble, "delayMs": 3_000, "times": 4 }));
+        charges.push((format!("c-{trouble}"), reference));
+    }
+    app.sim.faults(Value::from(faults)).await;
+    for (id, reference) in &charges {
+        accepted(&app, id, &charge(id, reference, "11.00")).await;
+    }
+    for (id, reference) in &charges {
         let done = app.done_at(&format!("/v1/charges/{MID}/{id}")).await;
         assert_eq!((&done["status"], &done["data"]["epoch"]), (&json!("paid"), &json!(1)));
+        assert_eq!(captured(&app, &reference.id).await, ["11.00"], "{id}");
     }
+    all_faults_were_met(&app).await;
     // The worker dies while the answer is on its way.
     let matches = json!({ "operation": operation });
-    met(json!({ "match": matches, "fault": "delay", "delayMs": 1_500, "times": 1 })).await;
-    accepted(&app, "killed", &charge("killed", &reference, "11.00")).await;
+    let slow = json!([{ "match": matches, "fault": "delay", "delayMs": 1_500, "times": 1 }]);
+    app.sim.faults(slow).await;
+    let (_, reference) = &charges[0];
+    accepted(&app, "killed", &charge("killed", reference, "11.00")).await;
     let before = charges_made(&app).await;
     eventually("the call", async || (charges_made(&app).await > before).then_some(())).await;
     app.crash("worker").await;
     let done = app.done_at(&format!("/v1/charges/{MID}/killed")).await;
     assert_eq!(done["status"], "paid", "{done}");
-    assert_eq!(captured(&app, &reference.id).await, ["11.00"; 5]);
+    assert_eq!(captured(&app, &reference.id).await, ["11.00"; 2]);
 }
 
 async fn agreements_under_every_reading(here: Combination) {

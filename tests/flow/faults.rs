@@ -123,7 +123,7 @@ async fn a_cut_line_charges_nobody_twice(combination: Combination) {
 
 /// A fault that nothing ran into has tested nothing. But the buyer's details are asked for once, on
 /// a line that the fault of another order may have cut: of those, one may be missed.
-async fn all_faults_were_met(app: &App) {
+pub(crate) async fn all_faults_were_met(app: &App) {
     let faults = app.sim.server.get("/_sim/faults").await.expect(200);
     let missed: Vec<&Value> =
         faults.as_array().unwrap().iter().filter(|fault| fault["times"] != 0).collect();

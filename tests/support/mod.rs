@@ -24,17 +24,22 @@ pub(crate) use matrix::{
 use std::time::Duration;
 
 /// How often a wait looks, and how many times: a bound, so that a test ends, and never what is
-/// asserted. Generous, because the machine may be busy with other tests.
-const LOOKS: usize = 600;
+/// asserted. Generous, because the machine may be busy with other tests; and what takes long is
+/// looked at less often, because these are many.
+const LOOKS: usize = 300;
+const SHORT_LOOKS: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const BETWEEN_LATE_LOOKS: Duration = Duration::from_millis(250);
 
 /// Looks until there is something, or fails with the name of what did not come.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS {
+    for number in 0..LOOKS {
         if let Some(found) = look().await {
             return found;
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let is_late = number >= SHORT_LOOKS;
+        let pause = if is_late { BETWEEN_LATE_LOOKS } else { BETWEEN_LOOKS };
+        tokio::time::sleep(pause).await;
     }
     panic!("it never came: {what}")
 }
