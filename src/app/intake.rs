@@ -9,7 +9,6 @@ use super::notified::is_hint;
 use super::operations::WAITING_SINCE;
 use super::process::Claimed;
 use super::rejection::{Resolved, replay};
-use super::slots;
 use crate::contract::Personal;
 use crate::contract::command::{self, Command, Parsed, Refusal, SaleCommand};
 use crate::domain::command::Sale;
@@ -54,18 +53,19 @@ impl Engine {
         let turn = match lane {
             // Nobody waits for one, and there may be thousands.
             Lane::Recurring => self.slots.let_charge_in().await,
-            Lane::Checkout
-            | Lane::Operations
-            | Lane::Notifications
-            | Lane::Suspect
-            | Lane::Unroutable => None,
+            Lane::Checkout => {
+                self.slots.buyer_came(self.clock.now_ms());
+                None
+            }
+            Lane::Operations | Lane::Notifications | Lane::Suspect | Lane::Unroutable => None,
         };
         let began = self.clock.now_ms();
         // Boxed, so that its room is given back before the payment is driven.
         let taken = Box::pin(self.take(&message, lane, redelivered)).await;
         if let Some(turn) = turn {
             let is_driven = matches!(taken, Ok(Taken::Drive(_)));
-            slots::rest(turn, self.clock.now_ms() - began, is_driven);
+            let now = self.clock.now_ms();
+            self.slots.rest(turn, now - began, is_driven, now);
         }
         self.metrics.message(lane, taken.as_ref().map_or("held", Taken::name));
         let settled = match taken {

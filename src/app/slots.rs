@@ -2,6 +2,7 @@
 //! what it leaves free for the others, so that a slow one cannot fill the house (invariant I12).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,11 +31,16 @@ const REST: u32 = 12;
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(200);
 
+/// Where no buyer came for so long, nobody rests.
+const BUYERS_MS: i64 = 60_000;
+
 /// The room of a worker process.
 #[derive(Debug)]
 pub struct Slots {
     all: Arc<Semaphore>,
     charges_coming: Arc<Semaphore>,
+    /// When the last buyer came.
+    buyer_at: AtomicI64,
     size: usize,
     held: Mutex<Held>,
 }
@@ -67,6 +73,7 @@ impl Slots {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(size)),
             charges_coming: Arc::new(Semaphore::new(handful(size))),
+            buyer_at: AtomicI64::new(i64::MIN),
             size,
             held: Mutex::new(Held::default()),
         })
@@ -101,6 +108,25 @@ impl Slots {
     /// Waits until one more charge may be taken in.
     pub async fn let_charge_in(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.charges_coming).acquire_owned().await.ok()
+    }
+
+    /// Gives the turn of a charge that was taken in to the next one, after a rest if buyers come:
+    /// the slower everything is, the more is left to them.
+    pub fn rest(&self, turn: OwnedSemaphorePermit, took_ms: i64, is_driven: bool, now: i64) {
+        if now.saturating_sub(self.buyer_at.load(Ordering::Relaxed)) > BUYERS_MS {
+            return;
+        }
+        let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
+        let times = if is_driven { 2 * REST } else { REST };
+        tokio::spawn(async move {
+            tokio::time::sleep(took.saturating_mul(times).min(REST_MAX)).await;
+            drop(turn);
+        });
+    }
+
+    /// A buyer waits for what came now.
+    pub fn buyer_came(&self, now: i64) {
+        self.buyer_at.fetch_max(now, Ordering::Relaxed);
     }
 
     /// How many charges are taken up at once.
@@ -170,17 +196,6 @@ fn handful(size: usize) -> usize {
     (size / HANDFULS).max(HANDFUL_MIN)
 }
 
-/// Gives the turn of a charge that was taken in to the next one, after a rest: the slower
-/// everything is, the more is left to buyers.
-pub fn rest(turn: OwnedSemaphorePermit, took_ms: i64, is_driven: bool) {
-    let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
-    let times = if is_driven { 2 * REST } else { REST };
-    tokio::spawn(async move {
-        tokio::time::sleep(took.saturating_mul(times).min(REST_MAX)).await;
-        drop(turn);
-    });
-}
-
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut held = self.slots.held.lock().unwrap_or_else(|broken| broken.into_inner());
@@ -237,15 +252,20 @@ mod tests {
             let time = Duration::from_millis(milliseconds);
             tokio::time::timeout(time, slots.let_charge_in()).await.ok().flatten()
         };
-        rest(turns.pop().unwrap(), 5, false);
+        slots.rest(turns.pop().unwrap(), 5, true, 0);
+        let turn = within(1).await.expect("no buyer ever came");
+        slots.buyer_came(0);
+        slots.rest(turn, 5, false, BUYERS_MS);
         assert!(within(59).await.is_none());
         let turn = within(2).await.unwrap();
-        rest(turn, 5, true);
+        slots.rest(turn, 5, true, BUYERS_MS);
         assert!(within(119).await.is_none());
         let turn = within(2).await.unwrap();
-        rest(turn, 60_000, false);
+        slots.rest(turn, 60_000, false, BUYERS_MS);
         assert!(within(199).await.is_none());
-        assert!(within(2).await.is_some(), "a bound");
+        let turn = within(2).await.expect("a bound");
+        slots.rest(turn, 60_000, false, BUYERS_MS + 1);
+        assert!(within(1).await.is_some(), "the last buyer came long ago");
     }
 
     #[tokio::test]
