@@ -225,7 +225,8 @@ impl Story {
     }
 
     /// Buyers mend their payment methods, and the CRM charges again where the worker does not.
-    async fn mend(&mut self, month: u8) {
+    /// Those that were begun again by themselves, and in which epoch each had waited.
+    async fn mend(&mut self, month: u8) -> Vec<(String, u64)> {
         let mut mended = Vec::new();
         for number in 0..SUBSCRIPTIONS {
             let agreement = self.subscriptions[number].agreement.clone();
@@ -248,7 +249,7 @@ impl Story {
         self.wait(361 * MINUTES).await;
         self.wait(10 * MINUTES).await;
         self.wait(10 * MINUTES).await;
-        let mut again = Vec::new();
+        let (mut again, mut begun) = (Vec::new(), Vec::new());
         for (number, before) in mended.iter().zip(before) {
             let subscription = &self.subscriptions[*number];
             let news = &self.told.agreements[&subscription.agreement];
@@ -261,9 +262,13 @@ impl Story {
                 if !by_itself && self.chance.percent(80) {
                     again.push(self.commands[&id].clone());
                 }
+                if by_itself {
+                    begun.push((id, epoch));
+                }
             }
         }
         self.send(again).await;
+        begun
     }
 
     /// The CRM closes some agreements, and some buyers do it at Amazon's.
@@ -321,10 +326,13 @@ impl Story {
         self.wait(10 * MINUTES).await;
         self.wait_until(day(month, 10)).await;
         self.refund(month).await;
-        self.mend(month).await;
+        let begun = self.mend(month).await;
         self.wait(10 * MINUTES).await;
         self.wait(10 * MINUTES).await;
         self.wait_until(day(month, 25)).await;
+        for (id, epoch) in begun {
+            assert!(self.told.payment(&id).epoch() > epoch, "{id} was begun again and never told");
+        }
         self.close(month).await;
         self.leave(month);
     }

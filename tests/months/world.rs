@@ -44,7 +44,7 @@ use crate::support::http::Server;
 use crate::support::v2;
 
 /// Payments in hand at once.
-const ROOM: usize = 1024;
+const ROOM: usize = 256;
 /// Nothing that is pending is looked at sooner, so that what is due within a minute is in hand.
 const POLL_FIRST_MS: i64 = 300_000;
 /// Longer than a look at an agreement holds its claim.

@@ -175,7 +175,7 @@ impl Bucket {
             self.tokens -= 1.0;
             return Admit::Go;
         }
-        let at = slot + self.late(traffic, workers);
+        let at = self.after(slot, traffic, workers, now);
         let holds = at <= now + HOLD_MS;
         Admit::WaitUntil(self.promise(Promise { who, order, at, traffic, holds }, workers))
     }
@@ -190,9 +190,11 @@ impl Bucket {
     ) -> Option<i64> {
         self.refill(workers, now);
         self.note(traffic, now);
+        self.forget_late(now);
         let known = self.promises.iter().find(|promise| promise.who == who && !promise.holds);
         let order = known.map_or(u64::MAX, |promise| promise.order);
-        let at = self.slot(order, traffic, workers, now) + self.late(traffic, workers);
+        let slot = self.slot(order, traffic, workers, now);
+        let at = self.after(slot, traffic, workers, now);
         if at <= now + HOLD_MS {
             return None;
         }
@@ -236,11 +238,14 @@ impl Bucket {
         self.factor / (self.quota.restore_ms * f64::from(workers))
     }
 
-    /// How much later than its token comes a charge is made.
-    fn late(&self, traffic: Traffic, workers: u32) -> i64 {
+    /// When a call is made whose token comes at `slot`: a charge so much later, unless it is there.
+    fn after(&self, slot: i64, traffic: Traffic, workers: u32, now: i64) -> i64 {
         match traffic {
-            Traffic::Checkout | Traffic::Operations | Traffic::Notifications => 0,
-            Traffic::Recurring => (self.phase / self.rate(workers)) as i64,
+            Traffic::Recurring if slot > now => slot + (self.phase / self.rate(workers)) as i64,
+            Traffic::Recurring
+            | Traffic::Checkout
+            | Traffic::Operations
+            | Traffic::Notifications => slot,
         }
     }
 
@@ -280,9 +285,14 @@ impl Bucket {
         }
     }
 
+    /// Ends the promises that nobody came for.
+    fn forget_late(&mut self, now: i64) {
+        self.promises.retain(|promise| promise.holds || promise.at + GRACE_MS >= now);
+    }
+
     /// Ends the promises that nobody came for, and that of `who`: its order, if there was one.
     fn take_back(&mut self, who: u64, now: i64) -> Option<u64> {
-        self.promises.retain(|promise| promise.holds || promise.at + GRACE_MS >= now);
+        self.forget_late(now);
         let at = self.promises.iter().position(|promise| promise.who == who && !promise.holds)?;
         Some(self.promises.remove(at).order)
     }

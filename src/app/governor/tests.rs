@@ -307,6 +307,19 @@ fn charges_of_accounts_that_come_together_are_made_one_after_another() {
 }
 
 #[test]
+fn a_charge_whose_token_is_there_is_not_put_off_however_slow_the_quota_is() {
+    let governor = governed(8);
+    for number in 0..20 {
+        let account = format!("na/live/A{number}");
+        let of = |who| Ask { account: &account, ..recurring(who) };
+        // Eight workers share it: a token in eight seconds, and by now more than the reserve.
+        governor.throttled(&of("throttled"), None, 0);
+        assert_eq!(governor.put_off(&of("a"), 60 * SECOND), None, "{account}");
+        assert_eq!(governor.admit(&of("a"), 60 * SECOND), Admit::Go, "{account}");
+    }
+}
+
+#[test]
 fn memory_is_bounded() {
     let governor = Governor::default();
     let accounts: Vec<String> = (0..3 * BUCKETS_MAX).map(|n| format!("na/live/A{n}")).collect();
