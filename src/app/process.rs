@@ -71,11 +71,7 @@ impl Engine {
                     tries += 1;
                     let id = payment.id();
                     tracing::warn!(payment = %id, tries, "payment {id} waits in hand: {why}");
-                    // A run that was not written may have got as far as its money call.
-                    let exposure = payment.chore(&focus).exposure;
-                    if *exposure == Exposure::Open {
-                        *exposure = Exposure::Sent;
-                    }
+                    turn::unwritten(&mut payment, &focus, self.clock.now_ms());
                     let delay = self.schedule.delay(tries).min(Duration::from_secs(5));
                     tokio::time::sleep(delay).await;
                 }

@@ -164,13 +164,14 @@ impl Engine {
         let Some(focus) = turn::focus(&payment, now) else {
             return self.look_later(payment, expected, now).await.map(|()| None);
         };
-        if payment.lease.take().is_some() {
+        let died = payment.lease.take().is_some();
+        if died {
             payment.effort.crashes = payment.effort.crashes.saturating_add(1);
             if payment.effort.crashes > SUSPECT_AFTER {
                 payment.effort.crashes_alone = payment.effort.crashes_alone.saturating_add(1);
             }
         }
-        turn::claim(&mut payment, &focus);
+        turn::claim(&mut payment, &focus, died, now);
         if alone && payment.effort.crashes_alone >= self.poison_after {
             self.lay_down_poison(payment, &focus, expected, now).await?;
             return Ok(None);

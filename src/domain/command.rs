@@ -124,6 +124,17 @@ pub enum AuthorizationMode {
     Async,
 }
 
+impl AuthorizationMode {
+    /// Whether the first money call asks for a decision at once.
+    #[must_use]
+    pub const fn begins_synchronous(self) -> bool {
+        match self {
+            AuthorizationMode::SyncThenAsync | AuthorizationMode::Sync => true,
+            AuthorizationMode::Async => false,
+        }
+    }
+}
+
 macro_rules! words {
     ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $type {

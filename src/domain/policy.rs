@@ -13,6 +13,9 @@ pub struct Policy {
     pub budget_recurring_ms: i64,
     /// Waits for Amazon's quota before the dead letters.
     pub budget_quota_ms: i64,
+    /// For how long a call that was given up may still be at work at Amazon: many times what a
+    /// call may take.
+    pub call_at_work_ms: i64,
     /// Before a new attempt after `ProcessingFailure`.
     pub processing_failure_wait_ms: i64,
     /// First look at something pending.
@@ -67,6 +70,7 @@ impl Default for Policy {
             budget_operations_ms: 86_400_000,
             budget_recurring_ms: 86_400_000,
             budget_quota_ms: 86_400_000,
+            call_at_work_ms: 600_000,
             processing_failure_wait_ms: 90_000,
             pending_poll_first_ms: 20_000,
             reference_open_for_ms: 86_400_000,

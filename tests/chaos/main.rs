@@ -137,10 +137,12 @@ fn restart_services() {
     println!("chaos: both are back");
 }
 
-/// Waits until everything has its end.
+/// Waits until everything has its end. The last to have one is a charge whose call was lost with
+/// its worker and that Amazon says no to since: ten minutes until that "no" is proof, and the wait
+/// between two tries.
 async fn calm(app: &App, crm: &mut Crm) {
     let mut before = usize::MAX;
-    for _ in 0..600 {
+    for _ in 0..1_200 {
         app.sim.advance(20).await;
         crm.listen().await;
         let left = crm.left();

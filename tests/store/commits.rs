@@ -76,7 +76,7 @@ fn full() -> Payment {
     payment.phase = Phase::Capturing;
     payment.epoch = 3;
     payment.synchronous = false;
-    payment.exposure = Exposure::Sent;
+    payment.goes_unanswered(NOW - 7);
     payment.authorization_id = Some(AuthorizationId::new("S01-full-A1").unwrap());
     payment.capture_id = Some(CaptureId::new("S01-full-C1").unwrap());
     payment.captured = eur(1995);

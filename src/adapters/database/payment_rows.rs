@@ -40,6 +40,7 @@ impl From<&Payment> for Model {
             epoch,
             synchronous,
             exposure,
+            unanswered_at,
             authorization_id,
             capture_id,
             captured,
@@ -139,6 +140,7 @@ impl From<&Payment> for Model {
             initial_charge: *initial_charge,
             not_before: *not_before,
             declined_at: *declined_at,
+            unanswered_at: *unanswered_at,
             reauthorized: i64::from(*reauthorized),
             of_order: of_order.as_ref().map(ToString::to_string),
         }
@@ -186,6 +188,7 @@ impl Model {
             epoch: count(self.epoch, "epoch")?,
             synchronous: self.synchronous,
             exposure: words::exposure(&self.exposure).ok_or(corrupt("exposure"))?,
+            unanswered_at: self.unanswered_at,
             authorization_id: id(self.authorization_id, AuthorizationId::new, "authorization_id")?,
             capture_id: id(self.capture_id, CaptureId::new, "capture_id")?,
             captured: Money::from_minor(self.captured_minor, currency),

@@ -238,7 +238,7 @@ fn on_fault(
 ) -> Next {
     payment.effort.last_fault = Some(fault.name().to_owned());
     if effect.moves_money() && fault.leaves_unknown() {
-        payment.exposure = Exposure::Sent;
+        payment.goes_unanswered(now);
     }
     match fault {
         Fault::Throttled { retry_after_ms } => {

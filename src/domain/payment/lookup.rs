@@ -48,7 +48,7 @@ pub(super) fn on_refused(
             };
             reject(payment, run, RejectionCode::UnknownReference, field, message)
         }
-        "PeriodicAmountExceeded" if proves_nothing(payment, effect) => {
+        "PeriodicAmountExceeded" if proves_nothing(payment, effect, now, policy) => {
             ask_again(payment, run, now, policy)
         }
         "PeriodicAmountExceeded" => {
@@ -79,7 +79,7 @@ pub(super) fn on_refused(
         | "CheckoutSessionCanceled"
         | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
-                if !proves_nothing(payment, effect) {
+                if !proves_nothing(payment, effect, now, policy) {
                     // The business answer to this very call: nothing moved under this key.
                     payment.exposure = Exposure::Clear;
                 }

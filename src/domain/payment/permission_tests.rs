@@ -2,6 +2,7 @@
 //! verdicts mean, and what is proven by an absence or a "no" of Amazon's.
 
 use super::decide::{Next, Wait};
+use super::operations::turn::{self, Focus};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::session_tests::{PERMISSION, charged, declined, order_on, permission, rejects};
 use super::state::Payment;
@@ -98,7 +99,7 @@ fn where_nothing_is_listed_an_absence_proves_nothing() {
 fn unanswered(reference: &str) -> Payment {
     let mut payment = order_on(reference, CaptureMode::Immediate);
     payment.phase = Phase::Authorizing;
-    payment.exposure = Exposure::Sent;
+    payment.goes_unanswered(NOW);
     payment
 }
 
@@ -149,6 +150,63 @@ fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
     ends(&play(unanswered(PERMISSION), &script), Phase::Paid, &[Outcome::Paid]);
     let script = [("authorize", refused("PeriodicAmountExceeded")), ("authorize", charged())];
     ends(&play(unanswered(STANDING), &script), Phase::Paid, &[Outcome::Paid]);
+}
+
+#[test]
+fn a_no_when_no_call_can_be_at_work_any_more_is_amazons_word() {
+    let later = NOW + Policy::default().call_at_work_ms;
+    let no = || ("authorize", refused("InvalidChargePermissionStatus"));
+    let standing = |state| {
+        let view = ReferenceView { lists_all: false, ..ReferenceView::in_state(state) };
+        ("read_reference", Ok(Answer::Reference(view)))
+    };
+    let over = [
+        (PERMISSION, ("read_reference", permission(R::Closed, 0))),
+        (STANDING, standing(R::Closed)),
+        (STANDING, standing(R::Canceled)),
+    ];
+    for (reference, shown) in over {
+        let script = [no(), shown];
+        let played = play_at(later, unanswered(reference), &script);
+        ends(&played, Phase::Declined, &[Outcome::Declined]);
+        assert!(!played.payment.declined_soft(), "nobody mends what is closed");
+        // A moment earlier the call may be at work: it keeps its key, and is made again.
+        let paid = [&script[..], &[("authorize", charged())]].concat();
+        let played = play_at(later - 1, unanswered(reference), &paid);
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        // So it may where the last silence is of this very run.
+        let lost = [("authorize", Err(Fault::Unknown))];
+        let played = play_at(later, unanswered(reference), &[&lost[..], &paid].concat());
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        // Nobody knows when it was.
+        let played =
+            play_at(later, Payment { unanswered_at: None, ..unanswered(reference) }, &paid);
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+    }
+    // What can be charged is charged under the next key: the first answers "no" for ever.
+    let script = [no(), standing(R::Open), ("authorize", charged())];
+    let played = play_at(later, unanswered(STANDING), &script);
+    ends(&played, Phase::Paid, &[Outcome::Paid]);
+    assert_eq!((played.payment.epoch, played.payment.unanswered_at), (2, None));
+    let script = [("authorize", refused("PeriodicAmountExceeded"))];
+    let played = play_at(later, unanswered(STANDING), &script);
+    ends(&played, Phase::Declined, &[Outcome::Declined]);
+    assert!(played.payment.declined_soft());
+}
+
+#[test]
+fn a_silence_begins_anew_with_each_worker_that_dies() {
+    let claimed = |mut payment: Payment, died| {
+        turn::claim(&mut payment, &Focus::Payment, died, NOW + 5);
+        (payment.exposure, payment.unanswered_at)
+    };
+    let told = unanswered(STANDING);
+    assert_eq!(claimed(told.clone(), false), (Exposure::Sent, Some(NOW)));
+    assert_eq!(claimed(told.clone(), true), (Exposure::Sent, Some(NOW + 5)));
+    let open = Payment { exposure: Exposure::Open, unanswered_at: None, ..told.clone() };
+    assert_eq!(claimed(open, true), (Exposure::Sent, Some(NOW + 5)));
+    let older = Payment { unanswered_at: None, ..told };
+    assert_eq!(claimed(older, false), (Exposure::Sent, Some(NOW + 5)));
 }
 
 #[test]

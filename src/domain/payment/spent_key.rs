@@ -5,12 +5,21 @@ use super::decide::Run;
 use super::phase::Exposure;
 use super::state::Payment;
 use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
+use crate::domain::policy::Policy;
 
 /// Whether a "no" to this call leaves open what became of it: it went out before under its key and
-/// was not answered, so the first try may be at work still and be the very reason of the "no".
-pub(super) fn proves_nothing(payment: &Payment, effect: &Effect) -> bool {
+/// was not answered, so the first try may be at work still and be the very reason of the "no". Once
+/// no try can be at work any more the "no" is Amazon's word: had one succeeded, its success is what
+/// Amazon answers under that key.
+pub(super) fn proves_nothing(
+    payment: &Payment,
+    effect: &Effect,
+    now: i64,
+    policy: &Policy,
+) -> bool {
     let charges = matches!(effect, Effect::Authorize(_));
-    charges && payment.exposure == Exposure::Sent && payment.api.keeps_refusals()
+    let over = payment.unanswered_at.is_some_and(|at| now - at >= policy.call_at_work_ms);
+    charges && payment.exposure == Exposure::Sent && payment.api.keeps_refusals() && !over
 }
 
 /// Whether a permission that could not be charged may have been so because of our own charge. A

@@ -143,6 +143,9 @@ pub struct Payment {
     pub synchronous: bool,
     /// Whether money may have moved without our knowing.
     pub exposure: Exposure,
+    /// When a money call of this epoch was last given up without an answer, or found to have been
+    /// its dead worker's to make, in milliseconds since the epoch; only where it is `Sent`.
+    pub unanswered_at: Option<i64>,
     /// Amazon's authorization of this epoch.
     pub authorization_id: Option<AuthorizationId>,
     /// Amazon's capture.
@@ -231,6 +234,7 @@ impl Payment {
             details: None,
             epoch: 1,
             exposure: Exposure::Clear,
+            unanswered_at: None,
             authorization_id: None,
             capture_id: None,
             confirmed_total: None,
@@ -328,11 +332,18 @@ impl Payment {
     pub fn begin_epoch(&mut self) {
         self.epoch += 1;
         self.exposure = Exposure::Clear;
+        self.unanswered_at = None;
         self.authorization_id = None;
         self.capture_id = None;
         self.capture_declines = 0;
         self.told_pending_amazon = false;
         self.told_pending_operator = false;
+    }
+
+    /// A money call of this epoch may be at work, and nobody hears what becomes of it.
+    pub const fn goes_unanswered(&mut self, now: i64) {
+        self.exposure = Exposure::Sent;
+        self.unanswered_at = Some(now);
     }
 
     /// Takes back a [`Payment::reopen`] whose command proved unacceptable; false if there is
@@ -380,16 +391,5 @@ impl Payment {
     #[must_use]
     pub fn declined_soft(&self) -> bool {
         self.phase == Phase::Declined && self.decline.as_ref().is_some_and(Decline::is_soft)
-    }
-}
-
-impl AuthorizationMode {
-    /// Whether the first money call asks for a decision at once.
-    #[must_use]
-    pub const fn begins_synchronous(self) -> bool {
-        match self {
-            AuthorizationMode::SyncThenAsync | AuthorizationMode::Sync => true,
-            AuthorizationMode::Async => false,
-        }
     }
 }

@@ -92,15 +92,23 @@ pub fn api_of(payment: &Payment, focus: &Focus, now: Api) -> Api {
 }
 
 /// Makes the intent of what is driven part of the claim: a run that never settled counts as sent,
-/// and an amount that can be fixed by what is known is.
-pub fn claim(payment: &mut Payment, focus: &Focus) {
+/// and an amount that can be fixed by what is known is. `died` says that somebody had it in hand
+/// until now.
+pub fn claim(payment: &mut Payment, focus: &Focus, died: bool, now: i64) {
     let claimed = |before: Exposure| match before {
         Exposure::Sent | Exposure::Open => Exposure::Sent,
         Exposure::Clear => Exposure::Open,
     };
+    if payment.exposure == Exposure::Sent && (died || payment.unanswered_at.is_none()) {
+        payment.unanswered_at = Some(now);
+    }
     match focus {
         Focus::Payment if payment.exposure == Exposure::Clear && !payment.may_move_money() => {}
-        Focus::Payment => payment.exposure = claimed(payment.exposure),
+        Focus::Payment => match payment.exposure {
+            Exposure::Clear => payment.exposure = Exposure::Open,
+            Exposure::Open => payment.goes_unanswered(now),
+            Exposure::Sent => {}
+        },
         Focus::Operation(tag) => {
             decide::fix_capture(payment, tag);
             let Some(operation) = payment.operation_mut(tag) else { return };
@@ -117,6 +125,20 @@ pub fn claim(payment: &mut Payment, focus: &Focus) {
             };
             if calls {
                 operation.exposure = claimed(operation.exposure);
+            }
+        }
+    }
+}
+
+/// A run that was not written may have got as far as its money call.
+pub fn unwritten(payment: &mut Payment, focus: &Focus, now: i64) {
+    match focus {
+        Focus::Payment if payment.exposure == Exposure::Clear => {}
+        Focus::Payment => payment.goes_unanswered(now),
+        Focus::Operation(_) => {
+            let exposure = payment.chore(focus).exposure;
+            if *exposure == Exposure::Open {
+                *exposure = Exposure::Sent;
             }
         }
     }
