@@ -22,6 +22,7 @@ mod notifications;
 mod processes;
 mod readings;
 mod sales;
+mod tls;
 mod upsells;
 mod v2;
 mod world;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::topology;
+use super::{tls, topology};
 use crate::ports::broker::BrokerError;
 use crate::ports::clock::Schedule;
 
@@ -170,8 +170,16 @@ async fn open(opening: &Opening, failures: u32) -> Result<Opened, String> {
 
 async fn connect(uri: AMQPUri, name: &str, patience: Duration) -> Result<Connection, String> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connecting = Box::pin(Connection::connect_uri(uri, properties));
-    tokio::time::timeout(patience, connecting)
+    let connecting = async {
+        match uri.scheme {
+            AMQPScheme::AMQP => Connection::connect_uri(uri, properties).await,
+            AMQPScheme::AMQPS => {
+                let of_line = uri.query.connection_timeout.unwrap_or(CONNECT_TIMEOUT_MS);
+                tls::connect(uri, properties, Duration::from_millis(of_line)).await
+            }
+        }
+    };
+    tokio::time::timeout(patience, Box::pin(connecting))
         .await
         .map_err(|_| "the broker does not answer".to_owned())?
         .map_err(|error| chain(&error))

@@ -6,6 +6,7 @@ mod consumer;
 mod message;
 mod publisher;
 mod replies;
+mod tls;
 mod topology;
 
 use std::error::Error;
