@@ -216,7 +216,7 @@ impl Engine {
             Some(tag) => operation_moved(&mut payment, tag, act, now)?,
         };
         let expected = payment.version;
-        payment.lease = None;
+        turn::lose_driver(&mut payment);
         payment.version = expected + 1;
         payment.updated_at = now;
         if let Some(told) = told {

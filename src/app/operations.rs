@@ -170,7 +170,7 @@ impl Engine {
                 commit.outbox.push(self.tell(&mut payment, told, now));
             }
         } else if drive {
-            turn::claim(&mut payment, &Focus::Operation(tag.clone()), false, now);
+            turn::claim(&mut payment, &Focus::Operation(tag.clone()), now);
             payment.lease = Some(self.lease(now));
             trail.intent_of(now, &payment, &tag);
         } else {

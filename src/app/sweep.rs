@@ -164,14 +164,13 @@ impl Engine {
         let Some(focus) = turn::focus(&payment, now) else {
             return self.look_later(payment, expected, now).await.map(|()| None);
         };
-        let died = payment.lease.take().is_some();
-        if died {
+        if turn::lose_driver(&mut payment) {
             payment.effort.crashes = payment.effort.crashes.saturating_add(1);
             if payment.effort.crashes > SUSPECT_AFTER {
                 payment.effort.crashes_alone = payment.effort.crashes_alone.saturating_add(1);
             }
         }
-        turn::claim(&mut payment, &focus, died, now);
+        turn::claim(&mut payment, &focus, now);
         if alone && payment.effort.crashes_alone >= self.poison_after {
             self.lay_down_poison(payment, &focus, expected, now).await?;
             return Ok(None);
@@ -198,7 +197,7 @@ impl Engine {
         now: i64,
     ) -> Result<(), StoreError> {
         turn::nothing_to_do(&mut payment, now);
-        payment.lease = None;
+        turn::lose_driver(&mut payment);
         let commit = Commit {
             payment: Some(PaymentWrite::Update { payment, expected }),
             ..Commit::default()

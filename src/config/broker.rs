@@ -24,6 +24,10 @@ impl Broker {
             let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
             match authority(host) {
                 Ok(("", _)) => Err("must name a host".to_owned()),
+                // What reads it further on takes such a host for localhost.
+                Ok(_) if host.starts_with('[') => {
+                    Err("must name its host, or an IPv4 address".to_owned())
+                }
                 Ok(_) => Ok(SecretString::from(text)),
                 Err(problem) => Err(problem),
             }

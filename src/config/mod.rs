@@ -70,7 +70,7 @@ impl Config {
     pub fn read(sources: &Sources, need: Need) -> Result<Self, Vec<Mistake>> {
         let mut reader = Reader::new(sources);
         let data_dir = store::data_dir(&mut reader);
-        let config = Self {
+        let mut config = Self {
             database: Database::read(&mut reader, &data_dir),
             broker: Broker::read(&mut reader),
             master_keys: secrets::read(&mut reader, need == Need::MasterKey),
@@ -82,6 +82,8 @@ impl Config {
             user: sources.user.clone(),
             data_dir,
         };
+        let calls = i64::try_from(config.gateway.timeout.as_millis()).unwrap_or(i64::MAX);
+        config.worker.policy.give_up_calls_after(calls);
         let mistakes = reader.mistakes();
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }

@@ -93,7 +93,7 @@ fn brokers_and_databases_are_told_by_their_scheme() {
         read(&[("AMQP_URL", "amqps://u:p%40@h:5671/v"), ("DATABASE_URL", "postgresql://u@h/d")]);
     assert!(matches!(config.broker, Broker::Amqp(_)));
     assert!(matches!(config.database, Database::Postgres(_)));
-    for bad in ["http://h", "amqp://", "amqp:///v", "amqp://u:p@"] {
+    for bad in ["http://h", "amqp://", "amqp:///v", "amqp://u:p@", "amqps://u:p@[::1]:5671/v"] {
         assert_eq!(mistaken(&[("AMQP_URL", bad)]).len(), 1, "{bad}");
     }
     for bad in ["sqlite://", "sqlite::memory:", "postgres://", "x"] {

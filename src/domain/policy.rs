@@ -43,6 +43,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A call that is given up after so many milliseconds may be at work for ten times as long.
+    pub fn give_up_calls_after(&mut self, timeout_ms: i64) {
+        self.call_at_work_ms = self.call_at_work_ms.max(timeout_ms.saturating_mul(10));
+    }
+
     /// The budget of transient trouble for a payment of this kind.
     #[must_use]
     pub const fn budget_ms(&self, kind: Kind) -> i64 {

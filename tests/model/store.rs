@@ -8,6 +8,7 @@ use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use amazon_pay_worker::domain::mandate::{Mandate, mandate_id};
 use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
 use amazon_pay_worker::domain::payment::invariants;
+use amazon_pay_worker::domain::payment::operations::turn;
 use amazon_pay_worker::domain::payment::{Payment, Phase};
 use amazon_pay_worker::ports::mandates::{MandateStore, MandateWrite, RivalQuery};
 use amazon_pay_worker::ports::store::{
@@ -301,7 +302,9 @@ impl Store for Line {
         self.reach(|rows| {
             rows.workers.remove(worker);
             for payment in rows.payments.values_mut() {
-                payment.lease.take_if(|lease| lease.owner == worker);
+                if payment.lease.as_ref().is_some_and(|lease| lease.owner == worker) {
+                    turn::lose_driver(payment);
+                }
             }
         })
         .await

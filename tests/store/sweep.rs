@@ -1,6 +1,6 @@
 //! Which payments somebody must drive, whose lease still counts, and who is alive.
 
-use amazon_pay_worker::domain::payment::{DeadLetterReason, Lease, Payment, Phase};
+use amazon_pay_worker::domain::payment::{DeadLetterReason, Exposure, Lease, Payment, Phase};
 use amazon_pay_worker::ports::store::{DueQuery, Store as _};
 
 use crate::fixtures::*;
@@ -157,7 +157,9 @@ async fn a_worker_leaves_in_good_order(store: Store) {
     let store = open(store).await;
     for worker in ["leaves", "stays"] {
         store.heartbeat(worker, NOW, NOW - 10_000).await.unwrap();
-        insert(&store, &leased(worker, worker, NOW + 60_000)).await;
+        let mut payment = leased(worker, worker, NOW + 60_000);
+        payment.goes_unanswered(NOW - 900_000);
+        insert(&store, &payment).await;
     }
     assert!(store.take_turn("relay", "leaves", NOW, NOW + 60_000).await.unwrap());
     assert!(store.due(&query(NOW)).await.unwrap().is_empty());
@@ -165,6 +167,10 @@ async fn a_worker_leaves_in_good_order(store: Store) {
     let found = store.due(&query(NOW)).await.unwrap();
     assert_eq!(ids(&found), ["7/order/leaves"]);
     assert_eq!((found[0].lease.clone(), found[0].version), (None, 0));
+    // What it had in hand may make its money call until the moment that it left.
+    assert_eq!((found[0].exposure, found[0].unanswered_at), (Exposure::Sent, None));
+    let stays = store.payment("7/order/stays").await.unwrap().unwrap();
+    assert_eq!(stays.unanswered_at, Some(NOW - 900_000));
     assert_eq!(store.heartbeat("stays", NOW, NOW - 10_000).await.unwrap(), 1);
     assert!(store.take_turn("relay", "stays", NOW, NOW + 60_000).await.unwrap());
 }

@@ -1,5 +1,5 @@
-//! Rows that cannot be read, because a newer version wrote them: each is left alone, and hides
-//! nothing that is due behind it.
+//! Rows of other releases: what cannot be read is left alone and hides nothing that is due behind
+//! it, and what one release does not know of counts no more when it has written the row.
 
 use amazon_pay_worker::domain::mandate::Mandate;
 use amazon_pay_worker::domain::payment::{Payment, Phase};
@@ -16,6 +16,7 @@ on_every_store!(
     what_is_due_is_found_behind_what_cannot_be_read,
     mandates_are_found_behind_what_cannot_be_read,
     events_are_published_behind_what_cannot_be_read,
+    a_silence_counts_in_the_version_that_knew_of_it,
 );
 
 async fn spoil(store: &Opened, statement: &str) {
@@ -115,4 +116,17 @@ async fn events_are_published_behind_what_cannot_be_read(kind: Store) {
         assert_eq!(found, &all[..usize::min(limit as usize, 2)]);
     }
     assert_eq!(counted(&metrics, "outbox"), "1");
+}
+
+/// An older release writes the row, and knows nothing of the column.
+async fn a_silence_counts_in_the_version_that_knew_of_it(kind: Store) {
+    let store = open(kind).await;
+    let mut payment = order("silent");
+    payment.goes_unanswered(NOW);
+    insert(&store, &payment).await;
+    store.commit(update(&mut payment)).await.unwrap();
+    let read = async || store.payment(&payment.id()).await.unwrap().unwrap();
+    assert_eq!(read().await.unanswered_at, Some(NOW));
+    spoil(&store, "UPDATE payments SET version = version + 1").await;
+    assert_eq!(read().await.unanswered_at, None);
 }

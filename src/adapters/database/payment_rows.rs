@@ -141,6 +141,7 @@ impl From<&Payment> for Model {
             not_before: *not_before,
             declined_at: *declined_at,
             unanswered_at: *unanswered_at,
+            unanswered_version: unanswered_at.map(|_| *version),
             reauthorized: i64::from(*reauthorized),
             of_order: of_order.as_ref().map(ToString::to_string),
         }
@@ -188,7 +189,10 @@ impl Model {
             epoch: count(self.epoch, "epoch")?,
             synchronous: self.synchronous,
             exposure: words::exposure(&self.exposure).ok_or(corrupt("exposure"))?,
-            unanswered_at: self.unanswered_at,
+            // A process of an older release writes the row and not this: then nobody knows.
+            unanswered_at: self
+                .unanswered_at
+                .filter(|_| self.unanswered_version == Some(self.version)),
             authorization_id: id(self.authorization_id, AuthorizationId::new, "authorization_id")?,
             capture_id: id(self.capture_id, CaptureId::new, "capture_id")?,
             captured: Money::from_minor(self.captured_minor, currency),

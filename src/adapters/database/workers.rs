@@ -19,7 +19,10 @@ const TURN: &str = "INSERT INTO turns (task, owner, until_at) VALUES ($1, $2, $4
                     SET owner = excluded.owner, until_at = excluded.until_at \
                     WHERE turns.owner = excluded.owner OR turns.until_at < $3";
 const LEAVE: [&str; 3] = [
-    "UPDATE payments SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1",
+    // What is in hand still may make its money call until this very moment (turn::lose_driver).
+    "UPDATE payments SET lease_owner = NULL, lease_until = NULL, \
+     unanswered_at = CASE WHEN exposure = 'sent' THEN NULL ELSE unanswered_at END \
+     WHERE lease_owner = $1",
     "DELETE FROM turns WHERE owner = $1",
     "DELETE FROM workers WHERE id = $1",
 ];

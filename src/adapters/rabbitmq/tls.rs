@@ -29,7 +29,7 @@ pub(super) async fn connect(
     properties: ConnectionProperties,
     patience: Duration,
 ) -> lapin::Result<Connection> {
-    let reactor = Secured::for_broker(&uri, patience)?;
+    let reactor = Secured::for_broker(&uri, patience).await?;
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), reactor));
     let open = async |uri: AMQPUri, runtime: Runtime<RuntimeParts<Tokio, Secured>>| {
         let broker = (uri.authority.host, uri.authority.port);
@@ -49,9 +49,11 @@ struct Secured {
 }
 
 impl Secured {
-    fn for_broker(uri: &AMQPUri, patience: Duration) -> io::Result<Self> {
+    async fn for_broker(uri: &AMQPUri, patience: Duration) -> io::Result<Self> {
         let name = ServerName::try_from(uri.authority.host.clone()).map_err(io::Error::other)?;
-        let config = ClientConfig::with_platform_verifier().map_err(io::Error::other)?;
+        // It reads the machine's certificates from files.
+        let config = tokio::task::spawn_blocking(ClientConfig::with_platform_verifier).await?;
+        let config = config.map_err(io::Error::other)?;
         let connector = TlsConnector::from(Arc::new(config));
         Ok(Self { tokio: Tokio::current(), connector, name, patience })
     }

@@ -38,6 +38,8 @@ pub struct Run {
     pub key_spent: bool,
     /// Whether Amazon said no to the money call, and what that proves is still to be looked at.
     pub refused: bool,
+    /// Whether it said so when no earlier try of that call could be at work any more.
+    pub refused_late: bool,
     /// Whether the reference is read only to see that the money call may be repeated.
     pub repeats: bool,
     /// Look-ups so far: a guard against turning in circles.

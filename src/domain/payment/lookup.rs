@@ -6,7 +6,7 @@ use super::decide::{Next, Run, Wait, decline, transient, unexpected};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase, Told};
 use super::rejecting::{never_sent, other_total, reject};
 use super::session;
-use super::spent_key::{may_be_ours, proves_nothing, takes_another_key};
+use super::spent_key::{comes_late, is_over, may_be_ours, proves_nothing, takes_another_key};
 use super::state::Payment;
 use crate::domain::command::Kind;
 use crate::domain::decline::{Decline, RejectionCode};
@@ -48,7 +48,7 @@ pub(super) fn on_refused(
             };
             reject(payment, run, RejectionCode::UnknownReference, field, message)
         }
-        "PeriodicAmountExceeded" if proves_nothing(payment, effect, now, policy) => {
+        "PeriodicAmountExceeded" if proves_nothing(payment, effect) => {
             ask_again(payment, run, now, policy)
         }
         "PeriodicAmountExceeded" => {
@@ -79,11 +79,12 @@ pub(super) fn on_refused(
         | "CheckoutSessionCanceled"
         | "AmountMismatch" => {
             if effect.moves_money() && is_word(code) {
-                if !proves_nothing(payment, effect, now, policy) {
+                if !proves_nothing(payment, effect) {
                     // The business answer to this very call: nothing moved under this key.
                     payment.exposure = Exposure::Clear;
                 }
                 run.refused = true;
+                run.refused_late = comes_late(payment, now, policy);
                 run.key_spent = code == "InvalidChargePermissionStatus";
             }
             run.cause = Some(code.to_owned());
@@ -188,7 +189,8 @@ pub(super) fn on_not_found(
         return unexpected(payment, "no reference was read".to_owned());
     };
     let refused = std::mem::take(&mut run.refused);
-    if refused && !may_be_ours(&view) {
+    let late = std::mem::take(&mut run.refused_late);
+    if refused && (!may_be_ours(&view) || (late && is_over(&view))) {
         payment.exposure = Exposure::Clear;
     }
     if payment.exposure == Exposure::Sent && (refused || payment.on_agreement()) {

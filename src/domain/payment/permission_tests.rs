@@ -5,12 +5,12 @@ use super::decide::{Next, Wait};
 use super::operations::turn::{self, Focus};
 use super::phase::{DeadLetterReason, Exposure, Outcome, Phase};
 use super::session_tests::{PERMISSION, charged, declined, order_on, permission, rejects};
-use super::state::Payment;
+use super::state::{Lease, Payment};
 use super::tests::{NOW, ends, play, play_at, refused};
 use super::tests::{sale, set, usd};
 use crate::domain::command::CaptureMode;
 use crate::domain::decline::Softness;
-use crate::domain::gateway::{Answer, Fault, ReferenceState as R, ReferenceView};
+use crate::domain::gateway::{Answer, Fault, ReferenceState as R, ReferenceView, Reply};
 use crate::domain::policy::Policy;
 
 const STANDING: &str = "C01-0000009-0000009";
@@ -153,60 +153,69 @@ fn a_no_while_our_own_charge_may_be_at_work_keeps_the_key() {
 }
 
 #[test]
-fn a_no_when_no_call_can_be_at_work_any_more_is_amazons_word() {
+fn a_no_when_no_call_can_be_at_work_any_more_ends_what_is_over() {
     let later = NOW + Policy::default().call_at_work_ms;
     let no = || ("authorize", refused("InvalidChargePermissionStatus"));
     let standing = |state| {
         let view = ReferenceView { lists_all: false, ..ReferenceView::in_state(state) };
         ("read_reference", Ok(Answer::Reference(view)))
     };
-    let over = [
-        (PERMISSION, ("read_reference", permission(R::Closed, 0))),
+    let of_once = |state, balance| ("read_reference", permission(state, balance));
+    let is_paid = |at, payment: Payment, script: &[(&str, Reply)]| {
+        let played = play_at(at, payment, &[script, &[("authorize", charged())]].concat());
+        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        assert_eq!(played.payment.epoch, 1, "under another key it could be the second charge");
+    };
+    for (reference, shown) in [
+        (PERMISSION, of_once(R::Closed, 1995)),
         (STANDING, standing(R::Closed)),
         (STANDING, standing(R::Canceled)),
-    ];
-    for (reference, shown) in over {
+    ] {
         let script = [no(), shown];
         let played = play_at(later, unanswered(reference), &script);
         ends(&played, Phase::Declined, &[Outcome::Declined]);
         assert!(!played.payment.declined_soft(), "nobody mends what is closed");
         // A moment earlier the call may be at work: it keeps its key, and is made again.
-        let paid = [&script[..], &[("authorize", charged())]].concat();
-        let played = play_at(later - 1, unanswered(reference), &paid);
-        ends(&played, Phase::Paid, &[Outcome::Paid]);
-        // So it may where the last silence is of this very run.
+        is_paid(later - 1, unanswered(reference), &script);
+        // So it may where the last silence is of this very run, or nobody knows when it was.
         let lost = [("authorize", Err(Fault::Unknown))];
-        let played = play_at(later, unanswered(reference), &[&lost[..], &paid].concat());
-        ends(&played, Phase::Paid, &[Outcome::Paid]);
-        // Nobody knows when it was.
-        let played =
-            play_at(later, Payment { unanswered_at: None, ..unanswered(reference) }, &paid);
-        ends(&played, Phase::Paid, &[Outcome::Paid]);
+        is_paid(later, unanswered(reference), &[&lost[..], &script].concat());
+        is_paid(later, Payment { unanswered_at: None, ..unanswered(reference) }, &script);
     }
-    // What can be charged is charged under the next key: the first answers "no" for ever.
-    let script = [no(), standing(R::Open), ("authorize", charged())];
-    let played = play_at(later, unanswered(STANDING), &script);
-    ends(&played, Phase::Paid, &[Outcome::Paid]);
-    assert_eq!((played.payment.epoch, played.payment.unanswered_at), (2, None));
-    let script = [("authorize", refused("PeriodicAmountExceeded"))];
-    let played = play_at(later, unanswered(STANDING), &script);
-    ends(&played, Phase::Declined, &[Outcome::Declined]);
-    assert!(played.payment.declined_soft());
+    // What shows a charge may show ours, and what can be charged would be charged twice.
+    for (reference, shown) in [
+        (PERMISSION, of_once(R::Closed, 0)),
+        (PERMISSION, of_once(R::Open, 0)),
+        (STANDING, standing(R::Open)),
+    ] {
+        is_paid(later, unanswered(reference), &[no(), shown]);
+    }
+    is_paid(later, unanswered(STANDING), &[("authorize", refused("PeriodicAmountExceeded"))]);
 }
 
 #[test]
-fn a_silence_begins_anew_with_each_worker_that_dies() {
-    let claimed = |mut payment: Payment, died| {
-        turn::claim(&mut payment, &Focus::Payment, died, NOW + 5);
+fn a_silence_begins_anew_with_whoever_loses_the_payment() {
+    let of = |exposure, unanswered_at| {
+        let lease = Some(Lease { owner: "another".to_owned(), until: NOW + 1 });
+        Payment { exposure, unanswered_at, lease, ..unanswered(STANDING) }
+    };
+    let claimed = |mut payment: Payment| {
+        turn::claim(&mut payment, &Focus::Payment, NOW + 5);
         (payment.exposure, payment.unanswered_at)
     };
-    let told = unanswered(STANDING);
-    assert_eq!(claimed(told.clone(), false), (Exposure::Sent, Some(NOW)));
-    assert_eq!(claimed(told.clone(), true), (Exposure::Sent, Some(NOW + 5)));
-    let open = Payment { exposure: Exposure::Open, unanswered_at: None, ..told.clone() };
-    assert_eq!(claimed(open, true), (Exposure::Sent, Some(NOW + 5)));
-    let older = Payment { unanswered_at: None, ..told };
-    assert_eq!(claimed(older, false), (Exposure::Sent, Some(NOW + 5)));
+    let told = of(Exposure::Sent, Some(NOW));
+    assert_eq!(claimed(told.clone()), (Exposure::Sent, Some(NOW)));
+    let mut lost = told;
+    assert!(turn::lose_driver(&mut lost) && lost.lease.is_none());
+    assert_eq!(claimed(lost), (Exposure::Sent, Some(NOW + 5)));
+    assert_eq!(claimed(of(Exposure::Open, None)), (Exposure::Sent, Some(NOW + 5)));
+    assert_eq!(claimed(of(Exposure::Sent, None)), (Exposure::Sent, Some(NOW + 5)));
+    let mut unwritten = of(Exposure::Sent, Some(NOW));
+    turn::unwritten(&mut unwritten, &Focus::Payment, NOW + 7);
+    assert_eq!(unwritten.unanswered_at, Some(NOW + 7));
+    // A clock that went back shortens nothing.
+    unwritten.goes_unanswered(NOW);
+    assert_eq!(unwritten.unanswered_at, Some(NOW + 7));
 }
 
 #[test]

@@ -8,18 +8,30 @@ use crate::domain::gateway::{Effect, ReferenceState, ReferenceView};
 use crate::domain::policy::Policy;
 
 /// Whether a "no" to this call leaves open what became of it: it went out before under its key and
-/// was not answered, so the first try may be at work still and be the very reason of the "no". Once
-/// no try can be at work any more the "no" is Amazon's word: had one succeeded, its success is what
-/// Amazon answers under that key.
-pub(super) fn proves_nothing(
-    payment: &Payment,
-    effect: &Effect,
-    now: i64,
-    policy: &Policy,
-) -> bool {
+/// was not answered, so the first try may be at work still and be the very reason of the "no".
+pub(super) fn proves_nothing(payment: &Payment, effect: &Effect) -> bool {
     let charges = matches!(effect, Effect::Authorize(_));
-    let over = payment.unanswered_at.is_some_and(|at| now - at >= policy.call_at_work_ms);
-    charges && payment.exposure == Exposure::Sent && payment.api.keeps_refusals() && !over
+    charges && payment.exposure == Exposure::Sent && payment.api.keeps_refusals()
+}
+
+/// Whether no try can be at work any more: then the "no" is Amazon's word where the permission is
+/// [over](is_over). Had a try succeeded, its success is what Amazon answers under that key.
+pub(super) fn comes_late(payment: &Payment, now: i64, policy: &Policy) -> bool {
+    payment.unanswered_at.is_some_and(|at| now - at >= policy.call_at_work_ms)
+}
+
+/// Whether nothing will ever be charged on it again, and nothing shows that something was. Of one
+/// that can be charged the late "no" is not taken for proof: Amazon may have kept one that it gave
+/// while the first try was at work, and the next step would be a second charge.
+pub(super) fn is_over(view: &ReferenceView) -> bool {
+    let shows_a_charge = view.limit.is_some() && view.balance != view.limit;
+    match view.state {
+        ReferenceState::Closed | ReferenceState::Canceled => !shows_a_charge,
+        ReferenceState::Draft
+        | ReferenceState::Open
+        | ReferenceState::Suspended
+        | ReferenceState::Other => false,
+    }
 }
 
 /// Whether a permission that could not be charged may have been so because of our own charge. A

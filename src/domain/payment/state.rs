@@ -341,9 +341,9 @@ impl Payment {
     }
 
     /// A money call of this epoch may be at work, and nobody hears what becomes of it.
-    pub const fn goes_unanswered(&mut self, now: i64) {
+    pub fn goes_unanswered(&mut self, now: i64) {
         self.exposure = Exposure::Sent;
-        self.unanswered_at = Some(now);
+        self.unanswered_at = self.unanswered_at.max(Some(now));
     }
 
     /// Takes back a [`Payment::reopen`] whose command proved unacceptable; false if there is

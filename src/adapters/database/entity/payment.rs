@@ -75,6 +75,7 @@ pub struct Model {
     pub not_before: Option<i64>,
     pub declined_at: Option<i64>,
     pub unanswered_at: Option<i64>,
+    pub unanswered_version: Option<i64>,
     pub reauthorized: i64,
     pub of_order: Option<String>,
 }

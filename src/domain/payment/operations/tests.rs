@@ -111,7 +111,7 @@ fn play_at(now: i64, mut payment: Payment, script: &[(&str, Reply)]) -> Played {
     let mut run = Run { began_at: now, ..Run::default() };
     let Some(focus) = turn::focus(&payment, now) else { panic!("nothing is due") };
     let Focus::Operation(tag) = &focus else { panic!("the payment itself is due") };
-    turn::claim(&mut payment, &focus, false, now);
+    turn::claim(&mut payment, &focus, now);
     let mut replies = script.iter();
     let mut next = start(&mut payment, tag, &mut run, now, &policy);
     loop {
@@ -457,7 +457,7 @@ fn a_worker_that_died_in_the_middle_makes_the_same_refund_again() {
     dead.operations[0].due_at = Some(NOW);
     let focus = turn::focus(&dead, NOW).unwrap();
     let mut claimed = dead.clone();
-    turn::claim(&mut claimed, &focus, true, NOW);
+    turn::claim(&mut claimed, &focus, NOW);
     assert_eq!(claimed.operations[0].exposure, Exposure::Sent);
     let played = play(dead, &[("refund", refunded("R1", R::Pending, 1000, ""))]);
     assert_eq!(played.payment.operations[0].amount, Some(usd(1000)));

@@ -92,14 +92,13 @@ pub fn api_of(payment: &Payment, focus: &Focus, now: Api) -> Api {
 }
 
 /// Makes the intent of what is driven part of the claim: a run that never settled counts as sent,
-/// and an amount that can be fixed by what is known is. `died` says that somebody had it in hand
-/// until now.
-pub fn claim(payment: &mut Payment, focus: &Focus, died: bool, now: i64) {
+/// and an amount that can be fixed by what is known is.
+pub fn claim(payment: &mut Payment, focus: &Focus, now: i64) {
     let claimed = |before: Exposure| match before {
         Exposure::Sent | Exposure::Open => Exposure::Sent,
         Exposure::Clear => Exposure::Open,
     };
-    if payment.exposure == Exposure::Sent && (died || payment.unanswered_at.is_none()) {
+    if payment.exposure == Exposure::Sent && payment.unanswered_at.is_none() {
         payment.unanswered_at = Some(now);
     }
     match focus {
@@ -128,6 +127,17 @@ pub fn claim(payment: &mut Payment, focus: &Focus, died: bool, now: i64) {
             }
         }
     }
+}
+
+/// Whoever had it in hand has it no more, and may have made its money call until now; whether
+/// anybody had.
+pub fn lose_driver(payment: &mut Payment) -> bool {
+    let lost = payment.lease.take().is_some();
+    if lost && payment.exposure == Exposure::Sent {
+        // Nobody knows when: the next claim says that it was then.
+        payment.unanswered_at = None;
+    }
+    lost
 }
 
 /// A run that was not written may have got as far as its money call.
