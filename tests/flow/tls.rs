@@ -2,6 +2,7 @@
 //! spoken to, one behind a certificate that it does not trust is not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,9 @@ use crate::world::{chargeable, verdict};
 mod an_order_goes_to_the_broker_over_tls {
     crate::support::matrix::cells!(Mws, super::over_tls, rabbitmq_sqlite: RabbitMq Sqlite);
 }
+
+/// Lines that were opened over TLS.
+static SECURE: AtomicUsize = AtomicUsize::new(0);
 
 /// A listener with a certificate of its own before the broker; its port, and the certificate. It
 /// has a thread of its own, because the command line is waited for.
@@ -46,6 +50,7 @@ async fn listen(listener: std::net::TcpListener, acceptor: TlsAcceptor, broker: 
         tokio::spawn(async move {
             // Who does not trust it goes away.
             let Ok(mut secure) = acceptor.accept(plain).await else { return };
+            SECURE.fetch_add(1, Ordering::SeqCst);
             let mut line = TcpStream::connect(broker).await.unwrap();
             tokio::io::copy_bidirectional(&mut secure, &mut line).await.ok();
         });
@@ -69,7 +74,15 @@ async fn over_tls(here: Combination) {
     assert!(!refused.status.success() && said.contains("certificate"), "{said}");
     app.env.push(("SSL_CERT_FILE".to_owned(), trusted.to_str().unwrap().to_owned()));
     app.cli_done(&["check-config"]);
+    // It is trusted under its own name alone.
+    let by_address = url.replace("@localhost:", "@127.0.0.1:");
+    app.env.retain(|(name, _)| name != "AMQP_URL");
+    app.env.push(("AMQP_URL".to_owned(), by_address));
+    let refused = app.cli(&["check-config"], "");
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(!refused.status.success() && said.contains("certificate"), "{said}");
 
+    let before = SECURE.load(Ordering::SeqCst);
     let process = app.process("worker");
     assert!(process.terminate().await.success());
     process.set("AMQP_URL", &url);
@@ -81,4 +94,5 @@ async fn over_tls(here: Combination) {
         let event = verdict(&app, &id, &order(&id, &reference)).await;
         assert_eq!(event["data"]["status"], "paid", "{event}");
     }
+    assert!(SECURE.load(Ordering::SeqCst) >= before + 2, "it publishes and consumes over TLS");
 }

@@ -1,5 +1,5 @@
-//! AMQP over TLS, to brokers whose certificates the machine trusts, as for every other line out of
-//! here. lapin's own TLS is left out: it would bring readers for keystores that nobody here has.
+//! AMQP over TLS, to brokers whose certificates the machine trusts, as on the lines to Amazon.
+//! lapin's own TLS is left out: it would bring readers for keystores that nobody here has.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
