@@ -20,7 +20,8 @@ use crate::world::{
 macro_rules! on_rabbitmq {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
-            #[tokio::test]
+            // A test that waits for a command must not keep the heartbeats waiting.
+            #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
             async fn on_rabbitmq() {
                 use crate::support::matrix::{Broker, Store, available};
                 if available(Broker::RabbitMq, Store::Sqlite).is_some() {
