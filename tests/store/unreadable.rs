@@ -3,7 +3,9 @@
 
 use amazon_pay_worker::domain::mandate::Mandate;
 use amazon_pay_worker::domain::payment::{Payment, Phase};
-use amazon_pay_worker::ports::mandates::{MandateStore as _, MandateWrite};
+use amazon_pay_worker::ports::desk::Desk as _;
+use amazon_pay_worker::ports::mandates::{MandateStore, MandateWrite};
+use amazon_pay_worker::ports::notifications::{ConcernQuery, Notifications as _};
 use amazon_pay_worker::ports::relay::Outbox as _;
 use amazon_pay_worker::ports::store::{Commit, DueQuery, Store as _, StoreError};
 use amazon_pay_worker::telemetry::Metrics;
@@ -17,6 +19,7 @@ on_every_store!(
     mandates_are_found_behind_what_cannot_be_read,
     events_are_published_behind_what_cannot_be_read,
     a_silence_counts_in_the_version_that_knew_of_it,
+    a_column_of_a_later_release_is_no_matter,
 );
 
 async fn spoil(store: &Opened, statement: &str) {
@@ -129,4 +132,62 @@ async fn a_silence_counts_in_the_version_that_knew_of_it(kind: Store) {
     assert_eq!(read().await.unanswered_at, Some(NOW));
     spoil(&store, "UPDATE payments SET version = version + 1").await;
     assert_eq!(read().await.unanswered_at, None);
+}
+
+/// The schema goes first, and the release before works on, with statements that it has prepared.
+async fn a_column_of_a_later_release_is_no_matter(kind: Store) {
+    let store = open(kind).await;
+    let mut payment = order("asked-for");
+    payment.due_at = Some(NOW);
+    payment.close_reference_at = Some(NOW);
+    payment.lookout.at = Some(NOW);
+    let written = claim(&payment);
+    store
+        .commit(Commit {
+            outbox: vec![event("e1", &payment)],
+            waiters: vec![waiter(&payment, "m-1", None)],
+            ..written
+        })
+        .await
+        .unwrap();
+    let mandate = Mandate::new(ACCOUNT, &reference("B01-STAYS"), &mid("7"), NOW);
+    let write = MandateWrite::after(None, mandate.clone(), NOW);
+    store.commit(Commit { mandate: Some(write), ..Commit::default() }).await.unwrap();
+    let before = everything(&store, &payment).await;
+    for table in ["payments", "journal", "waiters", "outbox", "mandates", "notifications"] {
+        spoil(&store, &format!("ALTER TABLE {table} ADD COLUMN to_come TEXT")).await;
+    }
+    for (now, before) in everything(&store, &payment).await.iter().zip(&before) {
+        assert_eq!(now, before);
+    }
+}
+
+/// The answers to all that is asked by whole rows; an error is none.
+async fn everything(store: &Opened, payment: &Payment) -> Vec<String> {
+    let id = payment.id();
+    let ids = [id.clone()];
+    let (order, of, agreed) = (order_id("asked-for"), [mid("7")], reference("B01-STAYS"));
+    let due = DueQuery { now: NOW, alive_since: NOW, limit: 2, except: Vec::new(), charges: false };
+    let concern = ConcernQuery { reference: "S01-asked-for".to_owned(), limit: 1 };
+    vec![
+        format!("{:?}", store.payment(&id).await.unwrap()),
+        format!("{:?}", store.orders(&order, &[]).await.unwrap()),
+        format!("{:?}", store.orders(&order, &of).await.unwrap()),
+        format!("{:?}", store.due(&due).await.unwrap()),
+        format!("{:?}", store.references_to_close(NOW, 1).await.unwrap()),
+        format!("{:?}", store.to_look_at(NOW, NOW, 1).await.unwrap()),
+        format!("{:?}", store.waiters(&id).await.unwrap()),
+        format!("{:?}", store.event("e1").await.unwrap()),
+        format!("{:?}", store.unpublished(1).await.unwrap()),
+        format!("{:?}", store.joined(&ids).await.unwrap()),
+        format!("{:?}", store.find(&id).await.unwrap()),
+        format!("{:?}", store.timeline(&id).await.unwrap()),
+        format!("{:?}", store.concerned(&concern).await.unwrap()),
+        format!("{:?}", store.mandate(ACCOUNT, &agreed).await.unwrap()),
+        format!("{:?}", store.mandates_due(NOW, 1).await.unwrap()),
+        format!("{:?}", MandateStore::payments(&**store, &ids).await.unwrap()),
+        format!("{:?}", store.declined_on(ACCOUNT, &agreed, 1).await.unwrap()),
+        format!("{:?}", store.kept("m-1").await.unwrap()),
+        format!("{:?}", store.unheeded(NOW, 1).await.unwrap()),
+    ]
 }

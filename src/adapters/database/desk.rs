@@ -11,7 +11,7 @@ use crate::ports::store::{JournalEntry, StoreError};
 
 /// By row, order, charge, message or reference; `$2` is the reference that an authorization or a
 /// capture named by `$1` hangs on, because Amazon's ids of those begin with it.
-const FIND: &str = "SELECT * FROM payments WHERE id IN (\
+const FIND: &str = "FROM payments WHERE id IN (\
     SELECT id FROM payments WHERE id = $1 \
     UNION SELECT id FROM payments WHERE order_id = $1 \
     UNION SELECT id FROM payments WHERE charge_id = $1 \
@@ -81,7 +81,7 @@ impl Desk for Database {
     }
 
     async fn timeline(&self, payment_id: &str) -> Result<Vec<JournalEntry>, StoreError> {
-        let text = "SELECT * FROM journal WHERE payment_id = $1 ORDER BY number";
+        let text = "FROM journal WHERE payment_id = $1 ORDER BY number";
         let found: Vec<journal::Model> = self.models(text, [payment_id.into()]).await?;
         Ok(found.into_iter().map(JournalEntry::from).collect())
     }

@@ -12,7 +12,7 @@ use crate::ports::mandates::{MandateStore, RivalQuery};
 use crate::ports::store::StoreError;
 
 /// Each half has its own index.
-const DECLINED: &str = "SELECT * FROM (\
+const DECLINED: &str = "FROM (\
      SELECT * FROM payments WHERE COALESCE(permission, reference) = $1 \
      AND seller_account = $2 AND owns_reference \
      UNION ALL \
@@ -20,7 +20,7 @@ const DECLINED: &str = "SELECT * FROM (\
      AND NOT owns_reference AND reference IS NOT NULL) AS p \
      WHERE p.phase = 'declined' ORDER BY p.created_at LIMIT $3";
 
-const RIVALS: &str = "SELECT * FROM payments WHERE reference = $1 AND seller_account = $2 \
+const RIVALS: &str = "FROM payments WHERE reference = $1 AND seller_account = $2 \
      AND NOT owns_reference AND reference IS NOT NULL \
      AND kind = 'charge' AND of_order = $3 AND cycle = $4 AND id <> $5 ORDER BY created_at";
 
@@ -43,13 +43,13 @@ impl MandateStore for Database {
     }
 
     async fn mandate_by_id(&self, id: &str) -> Result<Option<Mandate>, StoreError> {
-        let found = self.models("SELECT * FROM mandates WHERE id = $1", [id.into()]).await?;
+        let found = self.models("FROM mandates WHERE id = $1", [id.into()]).await?;
         found.into_iter().next().map(mandate::Model::mandate).transpose()
     }
 
     async fn mandates_due(&self, now: i64, limit: u32) -> Result<Vec<Mandate>, StoreError> {
         let text = format!(
-            "SELECT * FROM mandates WHERE due_at <= $1 AND id NOT IN {} ORDER BY due_at LIMIT $2",
+            "FROM mandates WHERE due_at <= $1 AND id NOT IN {} ORDER BY due_at LIMIT $2",
             self.dialect.values(Field::text("id"), "$3")
         );
         self.readable::<mandate::Model>(&text, [now.into()], limit).await
@@ -60,7 +60,7 @@ impl MandateStore for Database {
             return Ok(Vec::new());
         }
         let among = self.dialect.values(Field::text("id"), "$1");
-        let text = format!("SELECT * FROM payments WHERE id IN {among}");
+        let text = format!("FROM payments WHERE id IN {among}");
         let ids = wire::texts(ids.iter().map(String::as_str));
         payments(self.models(&text, [ids.into()]).await?)
     }

@@ -37,7 +37,8 @@ pub use connect::Options;
 use error::{is_broken, store_error};
 use rows::Dialect;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, QueryResult, Statement, Value,
+    ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, ModelTrait, QueryResult,
+    Statement, Value,
 };
 use writer::Commits;
 
@@ -144,13 +145,16 @@ impl Database {
         self.ask(|| self.read.query_all_raw(statement.clone())).await
     }
 
-    /// The same, as models.
-    async fn models<M: FromQueryResult>(
+    /// Models of the rows that `text` names, which begins with `FROM`. Their columns are named:
+    /// the release before goes on working while a migration adds one, and a statement that was
+    /// prepared with `*` then finds no row on SQLite (`sqlx` panics in its thread).
+    async fn models<M: ModelTrait + FromQueryResult>(
         &self,
         text: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<M>, StoreError> {
-        let rows = self.rows(text, values).await?;
+        let text = format!("SELECT {} {text}", rows::columns::<M::Entity>());
+        let rows = self.rows(&text, values).await?;
         let models = rows.iter().map(|row| M::from_query_result(row, ""));
         models.collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }

@@ -13,14 +13,14 @@ use crate::ports::store::StoreError;
 const KEEP: &str = "INSERT INTO notifications (message_id, seller_id, sandbox, about, object_id, \
                     reference, received_at, due_at, attempts) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (message_id) DO NOTHING";
-const KEPT: &str = "SELECT * FROM notifications WHERE message_id = $1 AND due_at IS NOT NULL";
-const UNHEEDED: &str = "SELECT * FROM notifications WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+const KEPT: &str = "FROM notifications WHERE message_id = $1 AND due_at IS NOT NULL";
+const UNHEEDED: &str = "FROM notifications WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
 const HEEDED: &str = "UPDATE notifications SET due_at = NULL, heeded_at = $2, outcome = $3 \
                       WHERE message_id = $1";
 const AGAIN: &str = "UPDATE notifications SET due_at = $2, attempts = attempts + 1 \
                      WHERE message_id = $1 AND due_at IS NOT NULL";
 /// Both halves have an index of their own, and few rows for one consent.
-const CONCERNED: &str = "SELECT * FROM payments WHERE id IN \
+const CONCERNED: &str = "FROM payments WHERE id IN \
                          (SELECT id FROM payments \
                          WHERE COALESCE(permission, reference) = $1 AND owns_reference \
                          UNION SELECT id FROM payments \

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{FromQueryResult, ModelTrait, Value};
 
 use super::entity::{mandate, outbox, payment};
 use super::{Database, wire};
@@ -20,7 +20,7 @@ const LOOKS_MAX: usize = 16;
 const TOLD_MAX: usize = 1_000;
 
 /// A row of which there may be many due.
-pub(super) trait Due: FromQueryResult {
+pub(super) trait Due: ModelTrait + FromQueryResult {
     /// What lies in it.
     type Read;
     const TABLE: &'static str;
@@ -111,8 +111,8 @@ impl Database {
             .collect()
     }
 
-    /// At most `limit` of what `text` asks for. Its last two parameters are the limit, and groups
-    /// that are left out, as a JSON array.
+    /// At most `limit` of what `text` asks for, from its `FROM` on. Its last two parameters are
+    /// the limit, and groups that are left out, as a JSON array.
     pub(super) async fn readable<M: Due>(
         &self,
         text: &str,

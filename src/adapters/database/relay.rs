@@ -139,7 +139,7 @@ fn feed_text(mids: usize) -> String {
 impl Outbox for Database {
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let text = format!(
-            "SELECT * FROM outbox WHERE published_at IS NULL AND subject NOT IN {} \
+            "FROM outbox WHERE published_at IS NULL AND subject NOT IN {} \
              ORDER BY number LIMIT $1",
             self.dialect.values(Field::text("subject"), "$2")
         );
@@ -149,7 +149,7 @@ impl Outbox for Database {
     async fn joined(&self, payment_ids: &[String]) -> Result<Vec<Waiter>, StoreError> {
         let ids = wire::texts(payment_ids.iter().map(String::as_str));
         let given = self.dialect.values(Field::text("payment_id"), "$1");
-        let text = format!("SELECT * FROM waiters WHERE payment_id IN {given} ORDER BY number");
+        let text = format!("FROM waiters WHERE payment_id IN {given} ORDER BY number");
         let found: Vec<waiter::Model> = self.models(&text, [ids.into()]).await?;
         Ok(found.into_iter().map(Waiter::from).collect())
     }

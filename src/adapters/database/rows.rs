@@ -38,6 +38,14 @@ pub(super) fn fields<E: EntityTrait>() -> Vec<Field> {
     written.map(|column| Field { name: column.as_str(), kind: kind(column) }).collect()
 }
 
+/// All columns of a table, to be read.
+pub(super) fn columns<E: EntityTrait>() -> String {
+    E::Column::iter()
+        .map(|column| format!("\"{}\"", column.as_str()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn is_given<E: EntityTrait>(column: E::Column) -> bool {
     E::PrimaryKey::auto_increment()
         && E::PrimaryKey::iter().any(|key| key.into_column().as_str() == column.as_str())

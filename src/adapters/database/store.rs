@@ -45,11 +45,11 @@ impl Texts {
                 "look_at",
                 3,
             ),
-            orders: "SELECT * FROM payments WHERE order_id = $1 AND kind = 'order' \
+            orders: "FROM payments WHERE order_id = $1 AND kind = 'order' \
                      ORDER BY created_at"
                 .to_owned(),
             orders_of: format!(
-                "SELECT * FROM payments WHERE order_id = $1 AND kind = 'order' AND mid IN {} \
+                "FROM payments WHERE order_id = $1 AND kind = 'order' AND mid IN {} \
                  ORDER BY created_at",
                 dialect.values(Field::text("mid"), "$2")
             ),
@@ -91,7 +91,7 @@ fn due(dialect: Dialect) -> String {
     let accounts = dialect.values(Field::text("seller_account"), "$4");
     let left_out = dialect.values(Field::text("id"), "$6");
     format!(
-        "SELECT * FROM {} AND p.seller_account NOT IN {accounts} AND p.id NOT IN {left_out} \
+        "FROM {} AND p.seller_account NOT IN {accounts} AND p.id NOT IN {left_out} \
          ORDER BY p.due_at LIMIT $5",
         is_due()
     )
@@ -101,7 +101,7 @@ fn due(dialect: Dialect) -> String {
 fn asked(dialect: Dialect, what: &str, order: &str, limit: usize) -> String {
     let left_out = dialect.values(Field::text("id"), &format!("${}", limit + 1));
     format!(
-        "SELECT * FROM payments WHERE {what} AND id NOT IN {left_out} \
+        "FROM payments WHERE {what} AND id NOT IN {left_out} \
          ORDER BY {order} LIMIT ${limit}"
     )
 }
@@ -149,7 +149,7 @@ impl Store for Database {
     }
 
     async fn payment(&self, id: &str) -> Result<Option<Payment>, StoreError> {
-        let found = self.models("SELECT * FROM payments WHERE id = $1", [id.into()]).await?;
+        let found = self.models("FROM payments WHERE id = $1", [id.into()]).await?;
         found.into_iter().next().map(payment::Model::payment).transpose()
     }
 
@@ -219,13 +219,13 @@ impl Store for Database {
     }
 
     async fn waiters(&self, payment_id: &str) -> Result<Vec<Waiter>, StoreError> {
-        let text = "SELECT * FROM waiters WHERE payment_id = $1 ORDER BY number";
+        let text = "FROM waiters WHERE payment_id = $1 ORDER BY number";
         let found: Vec<waiter::Model> = self.models(text, [payment_id.into()]).await?;
         Ok(found.into_iter().map(Waiter::from).collect())
     }
 
     async fn event(&self, event_id: &str) -> Result<Option<OutboxEntry>, StoreError> {
-        let text = "SELECT * FROM outbox WHERE event_id = $1 ORDER BY number LIMIT 1";
+        let text = "FROM outbox WHERE event_id = $1 ORDER BY number LIMIT 1";
         let found: Vec<outbox::Model> = self.models(text, [event_id.into()]).await?;
         found.into_iter().next().map(|row| Ok(row.row()?.entry)).transpose()
     }
