@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::intake::reply_of;
 use crate::contract::command::{Biller, Parsed, Rejection, SaleCommand};
 use crate::contract::{ReadableIds, event};
-use crate::domain::command::{Asker, Kind, Sale, Subject};
+use crate::domain::command::{Asker, Sale};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::ids::MessageId;
 use crate::domain::mandate::{Closing, Mandate};
@@ -287,7 +287,11 @@ impl Engine {
         let ids = ReadableIds {
             routing_key: tag.kind.routing_key().to_owned(),
             request: Some(tag.request.clone()),
-            ..ids_of(payment, &message_id)
+            // It names the payment alone.
+            reference: None,
+            agreement: None,
+            order: payment.key.subject.order().cloned(),
+            ..ReadableIds::of_payment(payment, &message_id)
         };
         let filing = Filing {
             ids: &ids,
@@ -312,7 +316,7 @@ impl Engine {
         traceparent: Option<String>,
         now: i64,
     ) {
-        let ids = ids_of(payment, &message_id);
+        let ids = ReadableIds::of_payment(payment, &message_id);
         let filing = Filing {
             ids: &ids,
             decline: rejected,
@@ -371,28 +375,4 @@ impl Engine {
 /// A stored document as it is published again: no new place in the feed, nobody's end.
 pub(crate) fn replay(entry: OutboxEntry, replies: Vec<ReplyTarget>, now: i64) -> OutboxEntry {
     OutboxEntry { replies, replay: true, payment_id: None, done: false, created_at: now, ..entry }
-}
-
-/// The ids of a message that opened or joined a payment.
-fn ids_of(payment: &Payment, message_id: &str) -> ReadableIds {
-    let subject = &payment.key.subject;
-    let (upsell, charge) = match subject {
-        Subject::Order(_) => (None, None),
-        Subject::Upsell(_, upsell) => (Some(upsell.clone()), None),
-        Subject::Charge(charge) => (None, Some(charge.clone())),
-    };
-    let routing_key = match subject.kind() {
-        Kind::Order => "order.import",
-        Kind::Upsell => "upsell.import",
-        Kind::Charge => "charge.recurring",
-    };
-    ReadableIds {
-        message_id: Some(message_id.to_owned()),
-        routing_key: routing_key.to_owned(),
-        mid: Some(payment.key.mid.clone()),
-        order: subject.order().cloned(),
-        upsell,
-        charge,
-        ..ReadableIds::default()
-    }
 }

@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use super::json::Object;
-use crate::domain::command::Kind;
+use crate::domain::command::{Kind, Subject};
 use crate::domain::ids::{
     ChargeId, IdError, MerchantAccountId, OrderId, ReferenceId, RequestId, UpsellId,
 };
+use crate::domain::payment::Payment;
 use crate::ports::broker::{COMMAND_KEYS, Message};
 
 /// The ids of a message as far as they are readable.
@@ -34,6 +35,36 @@ pub struct ReadableIds {
 }
 
 impl ReadableIds {
+    /// The ids of a message that opened or joined a payment.
+    #[must_use]
+    pub fn of_payment(payment: &Payment, message_id: &str) -> Self {
+        let subject = &payment.key.subject;
+        let (upsell, charge) = match subject {
+            Subject::Order(_) => (None, None),
+            Subject::Upsell(_, upsell) => (Some(upsell.clone()), None),
+            Subject::Charge(charge) => (None, Some(charge.clone())),
+        };
+        // An upsell may have its order's reference, which its message did not name.
+        let named = payment.owns_reference || payment.on_agreement();
+        let named = payment.reference.clone().filter(|_| named);
+        let (routing_key, reference, agreement) = match subject.kind() {
+            Kind::Order => ("order.import", named, None),
+            Kind::Upsell => ("upsell.import", named, None),
+            Kind::Charge => ("charge.recurring", None, named),
+        };
+        Self {
+            message_id: Some(message_id.to_owned()),
+            routing_key: routing_key.to_owned(),
+            mid: Some(payment.key.mid.clone()),
+            order: subject.order().or(payment.of_order.as_ref()).cloned(),
+            upsell,
+            charge,
+            reference,
+            agreement,
+            ..Self::default()
+        }
+    }
+
     /// What the properties tell.
     #[must_use]
     pub fn of_message(message: &Message) -> Self {

@@ -115,7 +115,7 @@ impl Decline {
         self
     }
 
-    fn because(mut self, amazon_reason: &str) -> Self {
+    pub(super) fn because(mut self, amazon_reason: &str) -> Self {
         self.amazon_reason = Some(amazon_reason.to_owned());
         self
     }

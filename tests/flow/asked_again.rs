@@ -121,6 +121,7 @@ async fn a_reference_belongs_to_one_payment(combination: Combination) {
     let stranger = app.reference_at(&another, "29.95", Value::Null).await;
     let rejected = verdict(&app, "6", &order("o-6", &stranger)).await;
     assert_eq!(rejected["data"]["decline"]["code"], "unknown_reference", "{rejected}");
+    assert_eq!(rejected["data"]["amazonOrderId"], stranger.id, "{rejected}");
     assert_names(&rejected["data"]["decline"]["errors"], "amazonOrderId");
     assert_eq!(app.api.get(&format!("/v1/orders/{MID}/o-6")).await.status, 404);
     // Its own rejection again; and what comes later under another id is judged afresh.

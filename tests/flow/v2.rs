@@ -18,6 +18,7 @@ on_every_combination!(
     what_is_completed_already_is_taken_as_it_is,
     a_key_that_only_fails_is_never_replaced,
     a_standing_session_is_charged_as_it_says_and_its_month_measured,
+    the_order_of_a_standing_session_is_charged_for_every_cycle,
     a_lost_answer_to_a_completion_charges_nobody,
     a_mid_goes_over_and_comes_back,
     what_mws_left_in_draft_outlives_a_worker,
@@ -73,6 +74,19 @@ async fn a_session_does_what_its_intent_says(combination: Combination) {
         assert_eq!(rest["data"]["status"], "authorized", "{intent}: {rest}");
         assert!(captured(&app, &session.id).await.is_empty());
     }
+    for intent in ["Confirm", "Authorize", "AuthorizeWithCapture"] {
+        for (code, softness, action) in [
+            ("AmazonRejected", "hard", "use_other_method"),
+            ("TransactionTimedOut", "soft", "none"),
+            ("InvalidPaymentMethod", "soft", "update_payment_method"),
+        ] {
+            let session = app.session(intent, "29.95", json!([code])).await;
+            let mut body = order(&format!("{intent}-{code}"), &session);
+            body["authorization"] = json!("sync");
+            let declined = verdict(&app, &format!("{intent} {code}"), &body).await;
+            assert_decline(&declined, code, softness, action, softness == "soft");
+        }
+    }
     // Declined on Amazon's own page: another checkout may be paid.
     let plan = json!(["InvalidPaymentMethod"]);
     let session = app.session("AuthorizeWithCapture", "29.95", plan).await;
@@ -108,6 +122,7 @@ async fn a_session_that_says_something_else_is_rejected(combination: Combination
     let unknown = Reference { id: "bd504926-f659-4ad7-a1a9-9a747aaf5275".to_owned(), ..session };
     let rejected = verdict(&app, "6", &order("o-3", &unknown)).await;
     assert_eq!(rejected["data"]["decline"]["code"], "unknown_reference", "{rejected}");
+    assert_eq!(rejected["data"]["amazonOrderId"], unknown.id, "{rejected}");
     assert_names(&rejected["data"]["decline"]["errors"], "amazonOrderId");
 }
 
@@ -184,7 +199,7 @@ async fn permission_of(app: &App, session: &Reference) -> String {
 async fn a_standing_session_is_charged_as_it_says_and_its_month_measured(combination: Combination) {
     let app = app(combination).await;
     for intent in ["Confirm", "Authorize", "AuthorizeWithCapture"] {
-        let session = app.standing_session(intent, "29.95").await;
+        let session = app.standing_session(intent, Value::Null).await;
         let paid = verdict(&app, intent, &order(intent, &session)).await;
         assert_eq!(paid["data"]["status"], "paid", "{intent}: {paid}");
         assert_eq!(captured(&app, &session.id).await, ["29.95"], "{intent}");
@@ -199,7 +214,7 @@ async fn a_standing_session_is_charged_as_it_says_and_its_month_measured(combina
         assert_eq!(captured(&app, &session.id).await, ["29.95", "970.05"], "{intent}");
     }
     // Without a first charge there is nothing to capture, and nothing keeps it from ending.
-    let session = app.standing_session("Confirm", "29.95").await;
+    let session = app.standing_session("Confirm", Value::Null).await;
     let mut body = order("o-r", &session);
     body["recurring"] = json!({ "initialCharge": false });
     let rest = verdict(&app, "r", &body).await;
@@ -217,11 +232,41 @@ async fn a_standing_session_is_charged_as_it_says_and_its_month_measured(combina
     assert_eq!(done["status"], "canceled", "{done}");
     assert!(moved(&app, &session.id).await.is_empty());
     // One that charges when it is completed cannot be without.
-    let session = app.standing_session("AuthorizeWithCapture", "29.95").await;
+    let session = app.standing_session("AuthorizeWithCapture", Value::Null).await;
     let mut body = order("o-c", &session);
     body["recurring"] = json!({ "initialCharge": false });
     conflict(&app, "c", &body, "recurring").await;
     assert!(moved(&app, &session.id).await.is_empty());
+}
+
+async fn the_order_of_a_standing_session_is_charged_for_every_cycle(combination: Combination) {
+    let app = app(combination).await;
+    let plan = json!(["approve", "approve", "InvalidPaymentMethod"]);
+    let session = app.standing_session("Confirm", plan).await;
+    let paid = verdict(&app, "o", &order("o-1", &session)).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    let permission = permission_of(&app, &session).await;
+    let of_cycle = |id: &str| {
+        let mut body = charge(id, &permission, "20.00");
+        body["orderId"] = json!("o-1");
+        body["cycle"] = json!(id);
+        body
+    };
+    let paid = verdict(&app, "c-1", &of_cycle("c-1")).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    let declined = verdict(&app, "c-2", &of_cycle("c-2")).await;
+    assert_decline(&declined, "InvalidPaymentMethod", "soft", "update_payment_method", true);
+    app.sim.mend_payment_method(&permission).await;
+    let paid = verdict(&app, "c-2 again", &of_cycle("c-2")).await;
+    assert_eq!((&paid["data"]["status"], &paid["data"]["epoch"]), (&json!("paid"), &json!(2)));
+    // The permission is nobody's own for a second order, either.
+    let mut second = order("o-2", &session);
+    second["amazonOrderId"] = json!(permission);
+    let paid = verdict(&app, "o-2", &second).await;
+    assert_eq!(paid["data"]["status"], "paid", "{paid}");
+    assert_eq!(captured(&app, &session.id).await, ["29.95", "20.00", "20.00", "29.95"]);
+    // The session itself is.
+    conflict(&app, "o-3", &order("o-3", &session), "amazonOrderId").await;
 }
 
 async fn a_lost_answer_to_a_completion_charges_nobody(combination: Combination) {
@@ -231,7 +276,7 @@ async fn a_lost_answer_to_a_completion_charges_nobody(combination: Combination) 
     }]);
     for (id, first, money) in [("o-1", true, vec!["29.95"]), ("o-2", false, vec![])] {
         app.sim.faults(lost.clone()).await;
-        let session = app.standing_session("Confirm", "29.95").await;
+        let session = app.standing_session("Confirm", Value::Null).await;
         let mut body = order(id, &session);
         body["recurring"] = json!({ "initialCharge": first });
         let event = verdict(&app, id, &body).await;

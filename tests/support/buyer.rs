@@ -98,11 +98,11 @@ impl App {
         self.completed(mid, session, "29.95").await
     }
 
-    /// An approved checkout session of the first MID whose buyer agrees to later charges.
-    pub(crate) async fn standing_session(&self, intent: &str, amount: &str) -> Reference {
-        let asked = standing(&self.mid, intent, (amount, currency(&self.mid)));
+    /// An approved checkout session of 29.95 at the first MID whose buyer agrees to later charges.
+    pub(crate) async fn standing_session(&self, intent: &str, plan: Value) -> Reference {
+        let asked = standing(&self.mid, intent, ("29.95", currency(&self.mid)));
         let account = v2::Account::of(&self.mid);
-        self.sim.checkout_session(&account, &ada(), &asked, Value::Null).await
+        self.sim.checkout_session(&account, &ada(), &asked, plan).await
     }
 
     async fn completed(&self, mid: &Value, session: Reference, amount: &str) -> Reference {

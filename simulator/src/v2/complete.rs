@@ -45,7 +45,7 @@ pub(super) fn complete(world: &mut World, call: &Call<'_>) -> Result<(u16, Value
         Ok(charge) => charge,
         Err(error) => {
             session.plan = books.withdraw_plan(permission);
-            if error.code != "ProcessingFailure" {
+            if !matches!(error.code.as_str(), "ProcessingFailure" | "TransactionTimedOut") {
                 let by_amazon = error.code == "AmazonRejected";
                 let reason = if by_amazon { "AmazonCanceled" } else { "Declined" };
                 session.finish(End::Canceled(reason), now);

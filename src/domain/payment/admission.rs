@@ -5,6 +5,7 @@ use super::phase::Phase;
 use super::state::Payment;
 use crate::domain::command::{Sale, Subject};
 use crate::domain::decline::{FieldError, RejectionCode};
+use crate::domain::ids::ReferenceId;
 use crate::domain::mandate::Mandate;
 
 /// What a message id was taken for when it was first seen.
@@ -135,6 +136,10 @@ fn charged_by_itself(known: &Known) -> Option<Admission> {
 }
 
 fn reference_taken(sale: &Sale, known: &Known) -> Option<Admission> {
+    // Many payments share it, and the order whose checkout session it came of is its owner.
+    if sale.reference.as_ref().is_some_and(ReferenceId::is_recurring) {
+        return None;
+    }
     let owner = known.reference_owner.as_ref()?;
     let order_s = match &sale.key.subject {
         // An upsell may name its order's reference: it does not take it.

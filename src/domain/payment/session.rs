@@ -152,6 +152,10 @@ fn over(payment: &mut Payment, run: &mut Run, view: &ReferenceView) -> Next {
         Some(word @ "Declined") => {
             decline(payment, run, "session_declined", Decline::invalid_payment_method(word))
         }
+        // In answer to our completion that is Amazon's own "no" to the payment.
+        Some(word @ "AmazonCanceled") if run.refused => {
+            decline(payment, run, "hard_decline", Decline::amazon_rejected().because(word))
+        }
         word => {
             let word = word.unwrap_or("Canceled");
             decline(payment, run, "reference_over", Decline::reference_over(word))

@@ -349,21 +349,21 @@ fn what_somebody_else_completed_is_this_payment_s_if_it_is_the_same() {
 
 #[test]
 fn a_session_that_is_over_is_declined_softly_where_another_checkout_may_be_paid() {
-    for (reason, softness) in [
-        ("Declined", Softness::Soft),
-        ("Expired", Softness::Hard),
-        ("BuyerCanceled", Softness::Hard),
-    ] {
-        let played = play(
-            order(),
-            &[
-                ("read_reference", open(Intent::Capture)),
-                ("complete", refused("CheckoutSessionCanceled")),
-                ("read_reference", canceled(reason)),
-            ],
-        );
+    for reason in ["Declined", "AmazonCanceled", "Expired", "BuyerCanceled"] {
+        let script = [
+            ("read_reference", open(Intent::Capture)),
+            ("complete", refused("CheckoutSessionCanceled")),
+            ("read_reference", canceled(reason)),
+        ];
+        let played = play(order(), &script);
         ends(&played, Phase::Declined, &[Outcome::Declined]);
-        assert_eq!(played.payment.decline.unwrap().softness, softness, "{reason}");
+        let decline = played.payment.decline.unwrap();
+        assert_eq!(decline.softness == Softness::Soft, reason == "Declined", "{reason}");
+        assert_eq!(decline.amazon_reason.as_deref(), Some(reason));
+        // In answer to a payment Amazon rejects; a session that was over before is just over.
+        assert_eq!(decline.code == "AmazonRejected", reason == "AmazonCanceled", "{reason}");
+        let before = play(order(), &[("read_reference", canceled(reason))]);
+        assert_ne!(before.payment.decline.unwrap().code, "AmazonRejected", "{reason}");
     }
 }
 
