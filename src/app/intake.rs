@@ -189,7 +189,7 @@ impl Engine {
             self.reject(message, parsed, RejectionCode::UnknownMid, errors).await?;
             return Ok(Taken::Done);
         };
-        if let Err(error) = command::check_region(sale.amount, account.merchant.region) {
+        if let Err(error) = command::check_region(sale.amount.currency(), account.merchant.region) {
             self.reject(message, parsed, RejectionCode::Invalid, vec![error]).await?;
             return Ok(Taken::Done);
         }

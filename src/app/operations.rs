@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::intake::{Taken, reply_of};
 use super::process::Claimed;
 use super::trail::Trail;
+use crate::contract::check_region;
 use crate::contract::command::{OperationCommand, Parsed};
 use crate::domain::decline::{Decline, FieldError, RejectionCode};
 use crate::domain::operation::OperationTag;
@@ -44,6 +45,11 @@ impl Engine {
             self.reject(message, parsed, RejectionCode::UnknownMid, errors).await?;
             return Ok(Taken::Done);
         };
+        let region = account.merchant.region;
+        if let Some(Err(error)) = command.wanted.currency.map(|one| check_region(one, region)) {
+            self.reject(message, parsed, RejectionCode::Invalid, vec![error]).await?;
+            return Ok(Taken::Done);
+        }
         let (mut races, mut looks) = (0, 0);
         loop {
             let query = KnownQuery {

@@ -183,14 +183,14 @@ pub fn check_agreement(agreement: &ReferenceId) -> Result<(), FieldError> {
     Err(FieldError::new("amazonBillingAgreementId", message))
 }
 
-/// Whether a sale's currency can be had in the region of its merchant account.
+/// Whether a currency can be had in the region of the merchant account.
 ///
 /// # Errors
 /// It cannot.
-pub fn check_region(amount: Money, region: Region) -> Result<(), FieldError> {
-    if region.has(amount.currency()) {
+pub fn check_region(currency: Currency, region: Region) -> Result<(), FieldError> {
+    if region.has(currency) {
         return Ok(());
     }
-    let message = format!("{} is not taken in region {}", amount.currency(), region.as_str());
+    let message = format!("{currency} is not taken in region {}", region.as_str());
     Err(FieldError::new("currency", message))
 }

@@ -1,6 +1,7 @@
 //! What is not acceptable: it is told to whoever can read it, by field, it lies in the dead
 //! letters, nobody is charged, and the worker goes on.
 
+use futures_util::future::join_all;
 use lapin::BasicProperties;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -62,15 +63,12 @@ async fn what_is_wrong_with_a_request_is_named(combination: Combination) {
     crm_fields_are_named(&app, &reference).await;
     let text = r#"{"orderId":"a","orderId":"b"}"#;
     assert_problem(&send(&app.api, json_media, text.to_owned()).await, 422, &["orderId"]);
-    let mut throttled = None;
-    for _ in 0..200 {
-        let reply = app.api.get("/v1/events").await;
-        if reply.status == 429 {
-            throttled = Some(reply);
-            break;
-        }
-    }
-    let throttled = throttled.expect("there is a limit");
+    // Many at once: one by one a slow machine never comes to the limit.
+    let throttled = eventually("the limit", async || {
+        let replies = join_all((0..100).map(|_| app.api.get("/v1/events"))).await;
+        replies.into_iter().find(|reply| reply.status == 429)
+    })
+    .await;
     assert_problem(&throttled, 429, &[]);
     assert!(throttled.header("retry-after").is_some_and(|text| text.parse::<u64>().is_ok()));
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
@@ -246,10 +244,23 @@ async fn a_message_that_is_not_acceptable_stops_nobody(combination: Combination)
     let paid = events.event().await;
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
     assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
+    // The region of the MID is that of its operations, whether the payment is known or not.
+    for (id, order_id) in [("euro", "o-1"), ("euro of nothing", "o-2")] {
+        let refund = json!({
+            "requestId": "r-1", "amazonBillerId": MID, "orderId": order_id, "amount": "1.00",
+            "currency": "EUR",
+        });
+        queues.command("refund.request", id, &refund).await;
+        let rejected = events.event().await;
+        assert_eq!(rejected["data"]["status"], "operation_rejected", "{rejected}");
+        assert_eq!(rejected["data"]["decline"]["code"], "invalid", "{rejected}");
+        assert_names(&rejected["data"]["decline"]["errors"], "currency");
+        assert!(rejected["data"].get("amazonOrderId").is_none(), "{rejected}");
+    }
     app.cli_done(&["dead-letter", "discard", "--reason", "rejected"]);
     let letters = app.cli_json(&["dead-letter", "list", "--json"]);
     let letters = letters.as_array().unwrap();
-    assert_eq!(letters.len(), bad.len());
+    assert_eq!(letters.len(), bad.len() + 2);
     assert!(letters.iter().all(|letter| letter["status"] == "discarded"), "{letters:?}");
 }
 

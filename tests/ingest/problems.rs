@@ -58,6 +58,7 @@ async fn nothing_there_or_not_by_this_method() {
     for method in ["PUT", "DELETE", "HEAD"] {
         let answer = world.request(method, "/order/import/", &headers, "").await;
         assert_eq!((answer.status, answer.header("content-type")), (405, "application/json"));
+        assert_eq!(answer.header("allow"), "GET,POST", "{method}");
     }
 }
 
@@ -236,4 +237,7 @@ async fn operations_that_lack_a_field_are_refused_in_the_language_of_their_path(
     }
     world.post("/v1/charges", &json!({})).await.problem(422);
     world.post("/v1/orders/mid-na/CRM-1/refunds", &json!({})).await.problem(422);
+    let other = json!({"requestId": "r-1", "amount": "1.50", "currency": "EUR"});
+    let answer = world.post("/v1/orders/mid-na/CRM-1/refunds", &other).await;
+    assert_eq!(answer.problem(422), ["currency"]);
 }

@@ -83,8 +83,9 @@ async fn an_order_that_nobody_knows_yet_is_left_to_the_worker() {
         assert_eq!(command["amazonBillerId"], json!(null));
         assert_eq!(command["sealed"]["client"], "client-all", "whose accounts are searched");
 
-        // Which currency is meant is no guess.
-        assert_eq!(world.form("/upsale/import/", &FIELDS).await.refused(200), ["currency"]);
+        // Which account is meant is no guess where it says the currency, too.
+        let answer = world.form("/upsale/import/", &FIELDS).await;
+        assert_eq!(answer.refused(200), ["amazonBillerId"]);
     }
 }
 

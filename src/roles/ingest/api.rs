@@ -154,16 +154,11 @@ impl Ingest {
                 return Ok(None);
             }
         };
-        let amount = match command.command() {
-            Command::Sale(sale) => Some(sale.draft.amount),
-            Command::Charge(charge) => {
-                errors.extend(check_agreement(&charge.agreement).err());
-                Some(charge.amount)
-            }
-            Command::Operation(_) | Command::CloseAgreement(_) => None,
-        };
-        if let (Some(merchant), Some(amount)) = (merchant, amount) {
-            errors.extend(check_region(amount, merchant.region).err());
+        if let Command::Charge(charge) = command.command() {
+            errors.extend(check_agreement(&charge.agreement).err());
+        }
+        if let (Some(merchant), Some(currency)) = (merchant, command.command().currency()) {
+            errors.extend(check_region(currency, merchant.region).err());
         }
         Ok(Some(command))
     }

@@ -118,6 +118,11 @@ impl Ingest {
         } else if kind == Kind::Order || params.get("amazonBillerId").is_some() {
             // The merchant account is at fault, and that is told; nothing is published.
             put("currency", judged.code());
+        } else {
+            let message = "is required where no order with this orderId is known and currency is \
+                           not sent";
+            errors.push(FieldError::new("amazonBillerId", message));
+            put("currency", judged.code());
         }
         let amount = match kind {
             Kind::Upsell => amount::of_upsale(params, judged),
@@ -155,7 +160,7 @@ impl Ingest {
             }
         };
         if let (Some(merchant), Command::Sale(sale)) = (merchant, command.command()) {
-            check_region(sale.draft.amount, merchant.region)
+            check_region(sale.draft.amount.currency(), merchant.region)
                 .map_err(|error| Refusal::Fields(vec![error]))?;
         }
         Ok((command, fields))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, Method};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::StreamExt as _;
@@ -54,6 +54,15 @@ async fn answer(ingest: &Ingest, request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let crm = paths::is_crm(path);
+    let mut response = answer_of(ingest, crm, request, next).await;
+    if crm && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // The router's own list has HEAD, where it has GET.
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,POST"));
+    }
+    response
+}
+
+async fn answer_of(ingest: &Ingest, crm: bool, request: Request, next: Next) -> Response {
     match pass(ingest, crm, request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) if crm => refusal.envelope(),
