@@ -18,8 +18,11 @@ fn token(headers: &HeaderMap, query: Option<&str>) -> String {
     if let Some(token) = headers.get("x-amz-access-token").and_then(|token| token.to_str().ok()) {
         return token.to_owned();
     }
-    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
-    if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    if let Some((scheme, token)) = given.and_then(|value| value.split_once(' '))
+        // SDKs spell it in both ways.
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
         return token.to_owned();
     }
     let query = query.unwrap_or("").as_bytes();

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
-use super::session::{Common, Session};
+use super::session::{Common, Session, load};
 use super::signals;
 use crate::config::flags::RoleFlags;
 use crate::config::{Mistake, Need};
@@ -42,18 +42,19 @@ pub(crate) struct OneRole {
 impl Serve {
     pub(crate) async fn run(self, common: &Common) -> Result<(), Failure> {
         let named: Vec<&str> = self.roles.iter().map(String::as_str).collect();
-        let roles = roles(&named)?;
-        serve(roles, self.how, common).await
+        serve(roles(&named), self.how, common).await
     }
 }
 
 impl OneRole {
     pub(crate) async fn run(self, role: &str, common: &Common) -> Result<(), Failure> {
-        serve(roles(&[role])?, self, common).await
+        serve(roles(&[role]), self, common).await
     }
 }
 
-fn roles(named: &[&str]) -> Result<BTreeSet<Role>, Failure> {
+type Roles = Result<BTreeSet<Role>, Mistake>;
+
+fn roles(named: &[&str]) -> Roles {
     if named.is_empty() {
         return Ok(Role::ALL.into_iter().collect());
     }
@@ -67,12 +68,25 @@ fn roles(named: &[&str]) -> Result<BTreeSet<Role>, Failure> {
                 }
                 _ => format!("there is no role {name}; there are {}", known.join(", ")),
             };
-            Role::parse(name.trim()).ok_or_else(|| Failure::Usage(text()))
+            Role::parse(name.trim()).ok_or_else(|| Mistake::new("--roles", text()))
         })
         .collect()
 }
 
-async fn serve(roles: BTreeSet<Role>, how: OneRole, common: &Common) -> Result<(), Failure> {
+async fn serve(roles: Roles, how: OneRole, common: &Common) -> Result<(), Failure> {
+    let roles = match roles {
+        Ok(roles) => roles,
+        // What else is wrong is told with it.
+        Err(mistake) => {
+            let mut mistakes = vec![mistake];
+            if let Err(Failure::Configuration(more)) =
+                load(common, how.settings.0, Need::MasterKey, &[])
+            {
+                mistakes.extend(more);
+            }
+            return Err(Failure::Configuration(mistakes));
+        }
+    };
     let session = Session::serving(common, how.settings.0, Need::MasterKey)?;
     let stop = signals::stop()?;
     let listeners = open(&session, &roles).await?;

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output;
 use super::session::{Common, Session};
 use super::signals;
-use crate::config::{Flags, Need};
+use crate::config::{Flags, Need, listen};
 
 /// The Amazon Pay simulator alone: Amazon's wire, and /_sim to play the buyer and the weather.
 ///
@@ -16,8 +16,8 @@ use crate::config::{Flags, Need};
 /// /_sim, so it listens on this machine unless told otherwise.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// Where it listens, as host:port.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    /// Where it listens; host:port, and :port is this machine alone.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = listen)]
     listen: String,
 }
 

@@ -48,7 +48,11 @@ impl Http {
     }
 }
 
-fn listen(text: &str) -> Result<String, String> {
+/// An address to listen on.
+///
+/// # Errors
+/// It is not `host:port` or `:port`.
+pub fn listen(text: &str) -> Result<String, String> {
     match authority(text) {
         // Nobody means the whole network by naming no host.
         Ok(("", Some(port))) => Ok(format!("127.0.0.1:{port}")),

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use broker::Broker;
 pub use flags::Flags;
 pub use gateway::Gateway;
-pub use http::Http;
+pub use http::{Http, listen};
 pub use retry::Worker;
 pub use secrets::MasterKey;
 pub use sources::{Mistake, Sources};

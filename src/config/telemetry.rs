@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
-use super::reader::Reader;
+use super::reader::{Reader, authority};
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ impl Telemetry {
             "json" => Ok(LogFormat::Json),
             _ => Err("must be text or json".to_owned()),
         });
+        reader.parsed(ENDPOINT, endpoint);
         Self {
             filter: filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO)),
             format: format.unwrap_or_else(|| {
@@ -54,9 +57,9 @@ impl Telemetry {
 
 /// Whether a signal goes out, by the standard variables; those that tune it are read by the SDK.
 fn signal(reader: &mut Reader<'_>, signal: &str) -> bool {
-    let on = |name: &str| reader.text(name).is_some();
-    let endpoint =
-        on("OTEL_EXPORTER_OTLP_ENDPOINT") || on(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
+    let own = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
+    reader.parsed(&own, endpoint);
+    let endpoint = reader.text(ENDPOINT).is_some() || reader.text(&own).is_some();
     let disabled = reader.text("OTEL_SDK_DISABLED").is_some_and(|text| text == "true");
     let none = reader.text(&format!("OTEL_{signal}_EXPORTER")).is_some_and(|text| text == "none");
     if !endpoint || disabled || none {
@@ -71,4 +74,16 @@ fn signal(reader: &mut Reader<'_>, signal: &str) -> bool {
         break;
     }
     true
+}
+
+/// Whether a collector can be at this address.
+fn endpoint(text: &str) -> Result<(), String> {
+    let form = "must be http://host[:port][/path], or the same with https";
+    let (scheme, rest) = text.split_once("://").ok_or(form)?;
+    let place = rest.split('/').next().unwrap_or_default();
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    match (scheme, authority(place)) {
+        ("http" | "https", Ok((host, _))) if !host.is_empty() => Ok(()),
+        _ => Err(form.to_owned()),
+    }
 }

@@ -58,6 +58,8 @@ fn wrong_usage_is_2_and_told_on_standard_error() {
         &["serve", "--bogus"],
         &["serve", "--roles", "console"],
         &["serve", "--roles", "ingest,nonsense"],
+        &["simulator", "--listen", "nonsense"],
+        &["simulator", "--listen", "127.0.0.1:99999"],
         &["mid", "add"],
         &["dead-letter", "redrive"],
         &["dead-letter", "list", "--reason", "nonsense"],
@@ -75,12 +77,19 @@ fn every_mistake_of_flags_environment_and_file_is_told_at_once_and_nothing_start
         .with("AMQP_URL", "http://nonsense")
         .with("CRM_WAIT", "1.5")
         .with("MASTER_KEY", "c2hvcnQ=")
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense")
+        .with("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://host:4317")
         .with("AMAZON_MWS_ENDPOINT", "http://host/path");
     let file = shell.folder.path().join("settings.toml");
     fs::write(&file, "poison_after = 0\nnonsense = 1\n").unwrap();
-    let args = ["serve", "--worker-concurrency", "none", "--config", file.to_str().unwrap()];
+    let file = file.to_str().unwrap();
+    let roles = "--roles=worker,nonsense";
+    let args = ["serve", roles, "--worker-concurrency", "none", "--config", file];
     let err = shell.run(&args).failed(2);
     for name in [
+        "--roles",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "AMQP_URL",
         "CRM_WAIT",
         "MASTER_KEY",

@@ -36,6 +36,19 @@ async fn a_refused_call_ends_without_an_answer_or_an_effect() {
     assert_eq!(scene.authorize(&order, "a1").await.unwrap().status, 200);
 }
 
+/// The PHP SDK writes `bearer`.
+#[tokio::test]
+async fn a_token_is_a_token_however_its_scheme_is_spelled() {
+    let scene = Scene::new().await;
+    let (_, made) = scene.sim("POST", "/order-references", json!({"merchantId": "A1"})).await;
+    let token = made["accessToken"].as_str().unwrap();
+    for (scheme, status) in [("Bearer", 200), ("bearer", 200), ("basic", 400)] {
+        let asked = scene.http.get(format!("{}/user/profile", scene.base));
+        let answer = asked.header("authorization", format!("{scheme} {token}")).send().await;
+        assert_eq!(answer.unwrap().status(), status, "{scheme}");
+    }
+}
+
 #[tokio::test]
 async fn a_reset_before_leaves_nothing() {
     let fault = json!({"match": {"merchantId": "A1"}, "fault": "reset_before", "times": 1});
