@@ -83,6 +83,9 @@ struct Drive {
     /// Only runs whose name contains this: throughput, latency, memory, drain.
     #[arg(long, default_value = "")]
     only: String,
+    /// Orders per second in the runs for latency, in place of half of what was measured before.
+    #[arg(long)]
+    rate: Option<f64>,
     /// Only over RabbitMQ and PostgreSQL.
     #[arg(long)]
     no_embedded: bool,
@@ -198,7 +201,9 @@ impl Drive {
             ..self.plan(subject, latency_ms)
         };
         // Without a throughput there is no half of it; then at a rate that every machine bears.
-        let half = |report: &Report, who| report.rate(latency_ms, who).unwrap_or(200.0) / 2.0;
+        let half = |report: &Report, who| {
+            self.rate.unwrap_or_else(|| report.rate(latency_ms, who).unwrap_or(200.0) / 2.0)
+        };
         let by_mws = half(report, &Who::Worker);
         let by_v2 = half(report, &Who::WorkerV2);
         for (subject, who) in SUBJECTS {
