@@ -282,4 +282,7 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// Why it cannot.
     async fn check(&self) -> Result<(), BrokerError>;
+
+    /// This process asks for nothing more: what it has of the broker's files is put in order.
+    async fn close(&self) {}
 }

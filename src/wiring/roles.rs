@@ -189,6 +189,7 @@ impl Parts {
         if tokio::time::timeout(patience, orderly).await.is_err() {
             tracing::warn!("the time to shut down is over: what is left is found by others");
         }
+        broker.close().await;
         self.stores.close().await;
         Ok(())
     }

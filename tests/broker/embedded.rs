@@ -56,6 +56,36 @@ async fn what_was_confirmed_is_there_after_a_restart() {
     .await;
 }
 
+#[tokio::test]
+async fn nothing_that_was_taken_is_left_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = embedded(folder.path());
+    for n in 0..20 {
+        let mut event = to_queue(Lane::Checkout.queue(), "order.paid", "m");
+        // Short and long: SQLite keeps the rest of a long one elsewhere.
+        event.message.body = "Ada Lovelace, ".repeat(1 + n * 40).into_bytes();
+        publish(&*broker, &event).await;
+    }
+    let mut consumer = consume(&*broker, Lane::Checkout, 5).await;
+    for _ in 0..20 {
+        next(&mut consumer).await.settle.ack().await.unwrap();
+    }
+    drop(consumer);
+    broker.close().await;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(12).any(|at| at == b"Ada Lovelace");
+        assert!(!found, "{} names the buyer", path.display());
+    }
+    // Nothing more is asked for by this process, and another finds the broker as it was.
+    assert!(broker.check().await.is_err());
+    let broker = embedded(folder.path());
+    publish(&*broker, &command("order.import", "after")).await;
+    let mut consumer = consume(&*broker, Lane::Checkout, 5).await;
+    assert_eq!(id(&next(&mut consumer).await), "after");
+}
+
 /// A process that has the only message in hand and gave its last sign at `seen_at`.
 async fn forge_a_holder(folder: &Path, process: &str, seen_at: i64) {
     let file = file(folder).await;

@@ -112,4 +112,10 @@ impl Broker for Embedded {
     async fn check(&self) -> Result<(), BrokerError> {
         self.process().await?.check().await
     }
+
+    async fn close(&self) {
+        if let Some(process) = self.process.get() {
+            process.end().await;
+        }
+    }
 }

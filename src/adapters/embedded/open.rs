@@ -66,6 +66,8 @@ async fn connect(file: &Path) -> Result<DatabaseConnection, DbErr> {
                 // A confirm means that the message is on the disk.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
+                // Events name buyers: what was taken is not left in free pages.
+                .pragma("secure_delete", "ON")
         });
     Database::connect(options).await
 }

@@ -138,6 +138,15 @@ impl Process {
         read.map(|_| ()).map_err(|error| away(&error))
     }
 
+    /// Closes the file. SQLite then empties its log, where events are that were taken long ago,
+    /// with the buyers in them.
+    pub(super) async fn end(&self) {
+        // Closing is a courtesy: everything is committed.
+        drop(self.reader.clone().close().await);
+        self.send(Op::Bury { process: self.id.clone() });
+        drop(self.ask(|done: Answer<()>| Op::End { done }).await);
+    }
+
     /// The other processes that are no more, and whether this one is taken for dead.
     async fn dead(&self) -> Result<(Vec<String>, bool), DbErr> {
         let rows = self.reader.query_all_raw(sql("SELECT id, seen_at FROM process", [])).await?;

@@ -69,6 +69,10 @@ pub(super) enum Op {
     Look {
         done: Answer<i64>,
     },
+    /// Nothing more is asked. Answered when the file is closed.
+    End {
+        done: Answer<()>,
+    },
 }
 
 /// The ops of a commit by what they do, in the order in which they are done.
@@ -81,6 +85,7 @@ struct Group {
     endings: Vec<Op>,
     takes: Vec<(Wanted, Answer<Vec<Taken>>)>,
     looks: Vec<Answer<i64>>,
+    end: Option<Answer<()>>,
 }
 
 impl Group {
@@ -96,6 +101,7 @@ impl Group {
             }
             Op::Take { wanted, done } => self.takes.push((wanted, done)),
             Op::Look { done } => self.looks.push(done),
+            Op::End { done } => self.end = Some(done),
             ending => self.endings.push(ending),
         }
     }
@@ -144,6 +150,7 @@ pub(super) async fn run(
     let mut syncs = None;
     // What must be done though nobody waits for it.
     let mut owed = Vec::new();
+    let mut end = None;
     while let Some(first) = ops.recv().await {
         let mut group = Group { endings: std::mem::take(&mut owed), ..Group::default() };
         group.add(first);
@@ -154,6 +161,11 @@ pub(super) async fn run(
         // Whoever asked may be gone; what was taken for it would be lost to all.
         group.takes.retain(|(_, done)| !done.is_closed());
         look(&database, std::mem::take(&mut group.looks)).await;
+        if let Some(done) = group.end.take() {
+            // What was sent before is still received.
+            ops.close();
+            end = Some(done);
+        }
         if group.is_nothing() {
             continue;
         }
@@ -182,6 +194,9 @@ pub(super) async fn run(
     }
     // Closing is a courtesy: everything is committed.
     drop(database.close().await);
+    if let Some(done) = end {
+        tell(done, Ok(()));
+    }
 }
 
 /// Whether a commit waits for the disk. One that does takes those before it along.
