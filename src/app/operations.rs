@@ -46,10 +46,7 @@ impl Engine {
             return Ok(Taken::Done);
         };
         let region = account.merchant.region;
-        if let Some(Err(error)) = command.wanted.currency.map(|one| check_region(one, region)) {
-            self.reject(message, parsed, RejectionCode::Invalid, vec![error]).await?;
-            return Ok(Taken::Done);
-        }
+        let foreign = command.wanted.currency.and_then(|one| check_region(one, region).err());
         let (mut races, mut looks) = (0, 0);
         loop {
             let query = KnownQuery {
@@ -58,6 +55,14 @@ impl Engine {
                 reference: None,
             };
             let known = self.store.known(&query).await?;
+            let payment = known.payment.as_ref();
+            // What was asked for before is a conflict in any other currency.
+            let repeats = known.message.is_some()
+                || payment.is_some_and(|payment| payment.operation(&command.tag()).is_some());
+            if let Some(error) = foreign.clone().filter(|_| !repeats) {
+                self.reject(message, parsed, RejectionCode::Invalid, vec![error]).await?;
+                return Ok(Taken::Done);
+            }
             let admission = admit(command, &parsed.fingerprint, &known);
             let writes = matches!(admission, OperationAdmission::Open | OperationAdmission::Join);
             if writes && self.is_driven(&known) {

@@ -189,7 +189,8 @@ impl Parts {
         if tokio::time::timeout(patience, orderly).await.is_err() {
             tracing::warn!("the time to shut down is over: what is left is found by others");
         }
-        broker.close().await;
+        // Within a bound: it may wait for another process, and all that was confirmed is in it.
+        drop(tokio::time::timeout(LOOK_AGAIN, broker.close()).await);
         self.stores.close().await;
         Ok(())
     }

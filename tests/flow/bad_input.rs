@@ -6,10 +6,11 @@ use lapin::BasicProperties;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::amqp::Tap;
 use crate::support::app::{MID, order};
 use crate::support::http::{Reply, Server};
 use crate::support::sim::Reference;
-use crate::support::{App, Combination, eventually, on_every_api, on_every_queue};
+use crate::support::{App, Combination, Queues, eventually, on_every_api, on_every_queue};
 use crate::world::{accepted, assert_event, assert_names, captured, dead_letter, moved, verdict};
 
 on_every_api!(what_is_wrong_with_a_request_is_named);
@@ -244,24 +245,45 @@ async fn a_message_that_is_not_acceptable_stops_nobody(combination: Combination)
     let paid = events.event().await;
     assert_eq!(paid["data"]["status"], "paid", "{paid}");
     assert_eq!(captured(&app, &reference.id).await, ["29.95"]);
-    // The region of the MID is that of its operations, whether the payment is known or not.
-    for (id, order_id) in [("euro", "o-1"), ("euro of nothing", "o-2")] {
-        let refund = json!({
-            "requestId": "r-1", "amazonBillerId": MID, "orderId": order_id, "amount": "1.00",
-            "currency": "EUR",
-        });
-        queues.command("refund.request", id, &refund).await;
-        let rejected = events.event().await;
-        assert_eq!(rejected["data"]["status"], "operation_rejected", "{rejected}");
-        assert_eq!(rejected["data"]["decline"]["code"], "invalid", "{rejected}");
-        assert_names(&rejected["data"]["decline"]["errors"], "currency");
-        assert!(rejected["data"].get("amazonOrderId").is_none(), "{rejected}");
-    }
+    let foreign = other_currencies(&app, &queues, &mut events).await;
     app.cli_done(&["dead-letter", "discard", "--reason", "rejected"]);
     let letters = app.cli_json(&["dead-letter", "list", "--json"]);
     let letters = letters.as_array().unwrap();
-    assert_eq!(letters.len(), bad.len() + 2);
+    assert_eq!(letters.len(), bad.len() + foreign);
     assert!(letters.iter().all(|letter| letter["status"] == "discarded"), "{letters:?}");
+}
+
+/// The region of the MID is that of its operations, whether the payment is known or not; but what
+/// was asked for before is the same or none. How many were rejected.
+async fn other_currencies(app: &App, queues: &Queues, events: &mut Tap) -> usize {
+    let reference = app.reference(Value::Null).await;
+    let mut manual = order("o-m", &reference);
+    manual["capture"] = json!("manual");
+    queues.command("order.import", "manual", &manual).await;
+    assert_eq!(events.event().await["data"]["status"], "authorized");
+    let capture = |order_id: &str, currency: &str| {
+        json!({
+            "requestId": "c-1", "amazonBillerId": MID, "orderId": order_id, "amount": "29.95",
+            "currency": currency,
+        })
+    };
+    queues.command("capture.request", "euro", &capture("o-m", "EUR")).await;
+    let first = events.event().await;
+    queues.command("capture.request", "euro of nothing", &capture("o-n", "EUR")).await;
+    let second = events.event().await;
+    queues.command("capture.request", "dollar", &capture("o-m", "USD")).await;
+    assert_eq!(events.event().await["data"]["status"], "paid");
+    queues.command("capture.request", "euro again", &capture("o-m", "EUR")).await;
+    let third = events.event().await;
+    let all = [(first, "invalid"), (second, "invalid"), (third, "conflict")];
+    for (rejected, code) in &all {
+        assert_eq!(rejected["data"]["status"], "operation_rejected", "{rejected}");
+        assert_eq!(rejected["data"]["decline"]["code"], *code, "{rejected}");
+        assert_names(&rejected["data"]["decline"]["errors"], "currency");
+        assert!(rejected["data"].get("amazonOrderId").is_none(), "{rejected}");
+    }
+    assert_eq!(captured(app, &reference.id).await, ["29.95"]);
+    all.len()
 }
 
 async fn what_nobody_routes_is_kept(combination: Combination) {

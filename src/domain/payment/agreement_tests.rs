@@ -178,6 +178,24 @@ fn a_charge_waits_for_its_time() {
 }
 
 #[test]
+fn what_came_of_a_checkout_session_is_nobody_s_own() {
+    let owned = || Known { reference_owner: Some("7/order/CRM-1".to_owned()), ..Known::default() };
+    assert_eq!(admit(&charge(), "f", &owned()), Admission::Open);
+    let mut declined = opened(charge());
+    declined.phase = Phase::Declined;
+    declined.decline = Some(Decline::invalid_payment_method("InvalidPaymentMethod"));
+    let again = Known { payment: Some(declined.clone()), ..owned() };
+    assert_eq!(admit(&charge(), "f", &again), Admission::Reopen);
+    // Twice at once is one charge, and what was paid is told again.
+    declined.reopen(charge(), declined.opener.clone(), None, NOW);
+    let in_hand = Known { payment: Some(declined.clone()), ..owned() };
+    assert_eq!(admit(&charge(), "f", &in_hand), Admission::Join);
+    declined.phase = Phase::Paid;
+    let paid = Known { payment: Some(declined), ..owned() };
+    assert_eq!(admit(&charge(), "f", &paid), Admission::Again);
+}
+
+#[test]
 fn a_newer_charge_is_refused_while_the_older_is_charged_by_itself_or_was() {
     let known = |rival: Payment| Known { rivals: vec![rival], ..Known::default() };
     let mut rival = opened(charge());
