@@ -19,6 +19,7 @@ use crate::support::{Store, on_every_store};
 
 on_every_store!(
     a_payment_is_read_back_with_every_field,
+    what_is_written_in_company_is_as_what_is_written_alone,
     every_word_of_a_phase_and_an_exposure_is_read_back,
     texts_may_hold_anything,
     a_stale_version_changes_nothing,
@@ -126,6 +127,48 @@ async fn a_payment_is_read_back_with_every_field(store: Store) {
     let gone = PaymentWrite::Delete { id: bare.id(), expected: bare.version };
     store.commit(just(gone)).await.unwrap();
     assert_eq!(store.payment(&full.id()).await.unwrap(), None);
+}
+
+/// A row that is alone in its commit goes by other parameters than rows in company.
+async fn what_is_written_in_company_is_as_what_is_written_alone(store: Store) {
+    let store = open(store).await;
+    let company = |name: &str| {
+        let mut one = full();
+        one.key.subject = order(name).key.subject;
+        one.reference = Some(reference(&format!("S01-{name}")));
+        one.texts.note = Some(format!("{name}: \" ' \\ \u{1} $1 ? \u{1f600}"));
+        one
+    };
+    let names: Vec<String> = (0..20).map(|at| format!("company-{at}")).collect();
+    let mut all: Vec<Payment> = names.iter().map(|name| company(name)).collect();
+    let inserts = all.iter().map(|one| PaymentWrite::Insert(one.clone()));
+    written_together(&store, inserts.map(just).collect()).await;
+    for one in &all {
+        assert_eq!(store.payment(&one.id()).await.unwrap().as_ref(), Some(one));
+    }
+    for (one, name) in all.iter_mut().zip(&names) {
+        *one = Payment { version: one.version, ..order(name) };
+    }
+    written_together(&store, all.iter_mut().map(update).collect()).await;
+    for one in &all {
+        assert_eq!(store.payment(&one.id()).await.unwrap().as_ref(), Some(one));
+    }
+    let deletes =
+        all.iter().map(|one| PaymentWrite::Delete { id: one.id(), expected: one.version });
+    written_together(&store, deletes.map(just).collect()).await;
+    for one in &all {
+        assert_eq!(store.payment(&one.id()).await.unwrap(), None);
+    }
+}
+
+async fn written_together(store: &Opened, commits: Vec<Commit>) {
+    let tasks = commits.into_iter().map(|commit| {
+        let database = store.database.clone();
+        tokio::spawn(async move { database.commit(commit).await })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
 }
 
 async fn every_word_of_a_phase_and_an_exposure_is_read_back(store: Store) {

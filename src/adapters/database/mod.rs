@@ -1,9 +1,9 @@
 //! Payments and all that belongs to them in SQLite (one machine) or PostgreSQL (many), by SeaORM.
 //! No transaction is ever open while anybody but the database is waited for.
 //!
-//! Reading order: [`Database`], `store.rs` (what is asked), `writer.rs` (what is written),
-//! `statements.rs` (how), `readable.rs` (what is due, past what cannot be read). Rows: `entity/`,
-//! with `payment_rows.rs`, `operation_wire.rs` and `message_rows.rs`.
+//! Reading order: [`Database`], `store.rs` (what is asked), `writer.rs` (what is written), `own.rs`
+//! (over which connection), `statements.rs` (how), `readable.rs` (what is due, past what cannot be
+//! read). Rows: `entity/`, with `payment_rows.rs`, `operation_wire.rs` and `message_rows.rs`.
 
 mod batch;
 mod connect;
@@ -17,6 +17,7 @@ mod merchants;
 mod message_rows;
 mod notifications;
 mod operation_wire;
+mod own;
 mod payment_rows;
 mod readable;
 mod relay;

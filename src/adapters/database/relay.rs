@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait, Val
 
 use super::entity::{outbox, waiter};
 use super::error::store_error;
-use super::rows::{Field, Rows};
+use super::rows::{Field, Given, Rows};
 use super::writer::immediate;
 use super::{Database, statements, wire};
 use crate::domain::payment::Phase;
@@ -68,7 +68,9 @@ impl Database {
                 RowKey::Replay(_) => rows.push_values(&[number]),
             }
         }
-        let given = self.dialect.table(&[Field::number("number"), Field::number("position")], "$1");
+        let given = self
+            .dialect
+            .table(&[Field::number("number"), Field::number("position")], Given::Many(1));
         let text = format!(
             "UPDATE outbox AS t SET published_at = $2, position = n.position FROM {given} \
              WHERE t.number = n.number"

@@ -1,6 +1,7 @@
 //! Many rows of a table as one JSON array, and the table as both databases make of it again. That
 //! way a statement's text does not depend on how many rows there are: it is prepared once, and a
-//! group of commits costs as many round trips as one.
+//! group of commits costs as many round trips as one. A row that is alone can go as it is, which
+//! spares the server the reading of JSON.
 
 use sea_orm::sea_query::ColumnType;
 use sea_orm::{
@@ -13,6 +14,15 @@ use sea_orm::{
 pub(super) enum Dialect {
     Sqlite,
     Postgres,
+}
+
+/// Where the rows of a table are, among a statement's parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Given {
+    /// All in the JSON array of this one.
+    Many(usize),
+    /// A single row, value by value from this one on.
+    One(usize),
 }
 
 /// A column: its name, and its type as PostgreSQL calls it.
@@ -61,16 +71,24 @@ fn kind(column: impl ColumnTrait) -> &'static str {
 }
 
 impl Dialect {
-    /// The JSON array given as `parameter`, as a table `n` of these columns.
-    pub(super) fn table(self, fields: &[Field], parameter: &str) -> String {
-        match self {
-            Dialect::Postgres => {
+    /// The given rows as a table `n` of these columns.
+    pub(super) fn table(self, fields: &[Field], given: Given) -> String {
+        match (given, self) {
+            (Given::Many(at), Dialect::Postgres) => {
                 let columns = list(fields, |field| format!("\"{}\" {}", field.name, field.kind));
-                format!("json_to_recordset({parameter}::json) AS n({columns})")
+                format!("json_to_recordset(${at}::json) AS n({columns})")
             }
-            Dialect::Sqlite => {
+            (Given::Many(at), Dialect::Sqlite) => {
                 let columns = list(fields, |field| format!("value->>'{0}' AS \"{0}\"", field.name));
-                format!("(SELECT {columns} FROM json_each({parameter})) AS n")
+                format!("(SELECT {columns} FROM json_each(${at})) AS n")
+            }
+            (Given::One(first), _) => {
+                let mut at = first..;
+                let columns = list(fields, |field| {
+                    let at = at.next().unwrap_or_default();
+                    format!("CAST(${at} AS {}) AS \"{}\"", field.kind, field.name)
+                });
+                format!("(SELECT {columns}) AS n")
             }
         }
     }
@@ -88,20 +106,24 @@ impl Dialect {
 }
 
 /// The columns, each written by `one`, with commas between.
-pub(super) fn list(fields: &[Field], one: impl Fn(&Field) -> String) -> String {
+pub(super) fn list(fields: &[Field], one: impl FnMut(&Field) -> String) -> String {
     fields.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Rows of one table, growing.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
+    /// The first row, until there is a second one.
+    first: Vec<Member>,
     json: Vec<u8>,
     count: u64,
 }
 
+type Member = (&'static str, Value);
+
 impl Rows {
     pub(super) const fn new() -> Self {
-        Self { json: Vec::new(), count: 0 }
+        Self { first: Vec::new(), json: Vec::new(), count: 0 }
     }
 
     pub(super) const fn count(&self) -> u64 {
@@ -114,73 +136,113 @@ impl Rows {
 
     /// With further columns behind those of the table.
     pub(super) fn push_with<M: ModelTrait>(&mut self, model: &M, more: &[(&'static str, i64)]) {
-        self.begin();
-        for column in <M::Entity as EntityTrait>::Column::iter() {
-            if !is_given::<M::Entity>(column) {
-                self.member(column.as_str(), &model.get(column));
-            }
-        }
-        for (name, number) in more {
-            self.member(name, &(*number).into());
-        }
-        self.end();
+        let columns = <M::Entity as EntityTrait>::Column::iter();
+        let written = columns.filter(|column| !is_given::<M::Entity>(*column));
+        let own = written.map(|column| (column.as_str(), model.get(column)));
+        let more = more.iter().map(|(name, number)| (*name, Value::from(*number)));
+        self.push_members(own.chain(more));
     }
 
-    /// A row that is no model.
-    pub(super) fn push_values(&mut self, values: &[(&'static str, Value)]) {
-        self.begin();
-        for (name, value) in values {
-            self.member(name, value);
-        }
-        self.end();
+    /// A row that is no model; its values are in the order of the table's columns.
+    pub(super) fn push_values(&mut self, values: &[Member]) {
+        self.push_members(values.iter().cloned());
     }
 
-    fn begin(&mut self) {
-        self.json.push(if self.count == 0 { b'[' } else { b',' });
-        self.json.push(b'{');
+    fn push_members(&mut self, members: impl Iterator<Item = Member>) {
+        let row = members.map(|(name, value)| (name, clean(value)));
+        if self.count == 0 {
+            self.first = row.collect();
+        } else {
+            self.write_first();
+            self.write(row);
+        }
         self.count += 1;
     }
 
-    fn end(&mut self) {
-        if self.json.last() == Some(&b',') {
-            self.json.pop();
+    fn write_first(&mut self) {
+        if self.json.is_empty() {
+            let first = std::mem::take(&mut self.first);
+            self.json.push(b'[');
+            self.write(first.into_iter());
         }
-        self.json.push(b'}');
     }
 
     /// What is null is left out: it is read as null again.
-    fn member(&mut self, name: &str, value: &Value) {
-        let written = match value {
-            Value::BigInt(Some(number)) => number.to_string(),
-            Value::Bool(Some(truth)) => truth.to_string(),
-            Value::String(Some(text)) => quoted(text),
-            _ => return,
-        };
-        self.json.push(b'"');
-        self.json.extend_from_slice(name.as_bytes());
-        self.json.extend_from_slice(b"\":");
-        self.json.extend_from_slice(written.as_bytes());
-        self.json.push(b',');
+    fn write(&mut self, row: impl Iterator<Item = Member>) {
+        self.json.push(b'{');
+        for (name, value) in row {
+            let written = match value {
+                Value::BigInt(Some(number)) => number.to_string(),
+                Value::Bool(Some(truth)) => truth.to_string(),
+                // A text is always written.
+                Value::String(Some(text)) => serde_json::to_string(&text).unwrap_or_default(),
+                _ => continue,
+            };
+            self.json.push(b'"');
+            self.json.extend_from_slice(name.as_bytes());
+            self.json.extend_from_slice(b"\":");
+            self.json.extend_from_slice(written.as_bytes());
+            self.json.push(b',');
+        }
+        if self.json.last() == Some(&b',') {
+            self.json.pop();
+        }
+        self.json.extend_from_slice(b"},");
     }
 
     /// The array.
     pub(super) fn into_json(mut self) -> String {
         if self.count == 0 {
-            self.json.push(b'[');
+            return "[]".to_owned();
         }
+        self.write_first();
+        self.json.pop();
         self.json.push(b']');
         // Only whole texts were put in.
         String::from_utf8(self.json).unwrap_or_default()
     }
+
+    /// The parameters for [`Given::One`] where it is one row, and otherwise that for
+    /// [`Given::Many`].
+    pub(super) fn into_values(self) -> Vec<Value> {
+        if self.count == 1 {
+            self.first.into_iter().map(|(_, value)| value).collect()
+        } else {
+            vec![self.into_json().into()]
+        }
+    }
 }
 
 /// PostgreSQL's texts have no place for a zero character; nobody means one.
-fn quoted(text: &str) -> String {
-    let quoted = if text.contains('\0') {
-        serde_json::to_string(&text.replace('\0', "\u{fffd}"))
-    } else {
-        serde_json::to_string(text)
-    };
-    // A text is always written.
-    quoted.unwrap_or_default()
+fn clean(value: Value) -> Value {
+    match value {
+        Value::String(Some(text)) if text.contains('\0') => text.replace('\0', "\u{fffd}").into(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(values: &[[Value; 2]]) -> Rows {
+        let mut rows = Rows::new();
+        for [a, b] in values {
+            rows.push_values(&[("a", a.clone()), ("b", b.clone())]);
+        }
+        rows
+    }
+
+    #[test]
+    fn a_row_alone_goes_as_it_is_and_in_company_as_json() {
+        let odd: Value = "\"\0".into();
+        let (none, seven) = (Value::BigInt(None), Value::BigInt(Some(7)));
+        let alone = rows(&[[odd.clone(), none.clone()]]);
+        assert_eq!(alone.clone().into_json(), "[{\"a\":\"\\\"\u{fffd}\"}]");
+        assert_eq!(alone.into_values(), ["\"\u{fffd}".into(), none.clone()]);
+        let together = rows(&[[odd, none.clone()], [seven, true.into()], [none.clone(), none]]);
+        let json = "[{\"a\":\"\\\"\u{fffd}\"},{\"a\":7,\"b\":true},{}]";
+        assert_eq!(together.into_values(), [json.into()]);
+        assert_eq!(rows(&[]).into_json(), "[]");
+    }
 }

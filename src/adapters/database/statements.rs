@@ -2,7 +2,7 @@
 //! number of rows. On PostgreSQL it is one statement, which is done as a whole or not at all.
 
 use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment, waiter};
-use super::rows::{Dialect, Field, fields, list};
+use super::rows::{Dialect, Field, Given, fields, list};
 use crate::domain::payment::Phase;
 use crate::ports::store::DeadLetterStatus;
 
@@ -57,50 +57,48 @@ impl Section {
     /// The further column of an update or a delete: the version that must be there.
     pub(super) const EXPECTED: &'static str = "expected";
 
-    /// Its statement, with its rows in `parameter`. Unless it
+    /// Its statement, with its rows as they are given. Unless it
     /// [comes to](Section::comes_to) any number, each of its rows must come to one row.
-    fn sql(self, dialect: Dialect, parameter: &str) -> String {
+    fn sql(self, dialect: Dialect, given: Given) -> String {
         match self {
-            Section::DeletePayment => delete_payment(dialect, parameter),
-            Section::UpdatePayment => update::<payment::Entity>(dialect, "payments", parameter),
-            Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", parameter),
-            Section::InsertMandate => insert::<mandate::Entity>(dialect, "mandates", parameter),
-            Section::UpdateMandate => update::<mandate::Entity>(dialect, "mandates", parameter),
-            Section::LookAt => look_at(dialect, parameter),
-            Section::InHand => in_hand(dialect, parameter),
-            Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", parameter),
-            Section::Journal => insert::<journal::Entity>(dialect, "journal", parameter),
-            Section::Outbox => insert::<outbox::Entity>(dialect, "outbox", parameter),
+            Section::DeletePayment => delete_payment(dialect, given),
+            Section::UpdatePayment => update::<payment::Entity>(dialect, "payments", given),
+            Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", given),
+            Section::InsertMandate => insert::<mandate::Entity>(dialect, "mandates", given),
+            Section::UpdateMandate => update::<mandate::Entity>(dialect, "mandates", given),
+            Section::LookAt => look_at(dialect, given),
+            Section::InHand => in_hand(dialect, given),
+            Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", given),
+            Section::Journal => insert::<journal::Entity>(dialect, "journal", given),
+            Section::Outbox => insert::<outbox::Entity>(dialect, "outbox", given),
             Section::Waiters => {
-                let insert = insert::<waiter::Entity>(dialect, "waiters", parameter);
+                let insert = insert::<waiter::Entity>(dialect, "waiters", given);
                 format!(
                     "{insert} WHERE true ON CONFLICT (payment_id, message_id, \
                      COALESCE(reply_to, ''), COALESCE(correlation_id, '')) \
                      DO UPDATE SET message_id = excluded.message_id"
                 )
             }
-            Section::DeadLetters => {
-                insert::<dead_letter::Entity>(dialect, "dead_letters", parameter)
-            }
+            Section::DeadLetters => insert::<dead_letter::Entity>(dialect, "dead_letters", given),
             Section::CloseDeadLetter => {
-                let letters = dialect.table(&[Field::text("id"), Field::text("to")], parameter);
+                let letters = dialect.table(&[Field::text("id"), Field::text("to")], given);
                 format!(
                     "UPDATE dead_letters AS t SET status = n.\"to\" FROM {letters} \
                      WHERE t.id = n.id AND t.status = 'open'"
                 )
             }
             Section::CloseLettersOf => {
-                let settled = dialect.table(&[Field::text("payment_id")], parameter);
+                let settled = dialect.table(&[Field::text("payment_id")], given);
                 let discarded = DeadLetterStatus::Discarded.as_str();
                 format!(
                     "UPDATE dead_letters AS t SET status = '{discarded}' FROM {settled} \
                      WHERE t.payment_id = n.payment_id AND t.status = 'open'"
                 )
             }
-            Section::Audit => insert::<audit::Entity>(dialect, "audit_log", parameter),
+            Section::Audit => insert::<audit::Entity>(dialect, "audit_log", given),
             Section::Rejected => {
                 let fields = [Field::text("message_id"), Field::text("event_id")];
-                let rows = dialect.table(&fields, parameter);
+                let rows = dialect.table(&fields, given);
                 format!(
                     "UPDATE inbox AS t SET payment_id = NULL, event_id = n.event_id FROM {rows} \
                      WHERE t.message_id = n.message_id"
@@ -108,7 +106,7 @@ impl Section {
             }
             Section::Forget => {
                 let fields = [Field::text("payment_id"), Field::text("message_id")];
-                let rows = dialect.table(&fields, parameter);
+                let rows = dialect.table(&fields, given);
                 format!(
                     "DELETE FROM waiters AS t WHERE (t.payment_id, t.message_id) IN \
                      (SELECT n.payment_id, n.message_id FROM {rows})"
@@ -150,29 +148,29 @@ pub(super) enum Outcome {
     Any,
 }
 
-fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &str) -> String {
+fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, given: Given) -> String {
     let fields = fields::<E>();
     let names = list(&fields, |field| format!("\"{}\"", field.name));
-    let rows = dialect.table(&fields, parameter);
+    let rows = dialect.table(&fields, given);
     format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows}")
 }
 
 /// Replaces rows whose versions are as expected; the id is the first column.
-fn update<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, parameter: &str) -> String {
+fn update<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, given: Given) -> String {
     let mut fields = fields::<E>();
     let set = list(&fields[1..], |field| format!("\"{0}\" = n.\"{0}\"", field.name));
     fields.push(Field::number(Section::EXPECTED));
-    let rows = dialect.table(&fields, parameter);
+    let rows = dialect.table(&fields, given);
     format!(
         "UPDATE {table} AS t SET {set} FROM {rows} WHERE t.id = n.id AND t.version = n.expected"
     )
 }
 
 /// An earlier time stays; the version fences off whoever read the row before.
-fn look_at(dialect: Dialect, parameter: &str) -> String {
+fn look_at(dialect: Dialect, given: Given) -> String {
     let fields = fields::<mandate::Entity>();
     let names = list(&fields, |field| format!("\"{}\"", field.name));
-    let rows = dialect.table(&fields, parameter);
+    let rows = dialect.table(&fields, given);
     format!(
         "INSERT INTO mandates AS t ({names}) SELECT {names} FROM {rows} WHERE true \
          ON CONFLICT (id) DO UPDATE SET version = t.version + 1, polls = 0, \
@@ -181,15 +179,15 @@ fn look_at(dialect: Dialect, parameter: &str) -> String {
     )
 }
 
-fn delete_payment(dialect: Dialect, parameter: &str) -> String {
-    let rows = dialect.table(&[Field::text("id"), Field::number(Section::EXPECTED)], parameter);
+fn delete_payment(dialect: Dialect, given: Given) -> String {
+    let rows = dialect.table(&[Field::text("id"), Field::number(Section::EXPECTED)], given);
     let pairs = format!("SELECT n.id, n.expected FROM {rows}");
     format!("DELETE FROM payments AS t WHERE (t.id, t.version) IN ({pairs})")
 }
 
 /// Locks them too, so that whoever ends one either sees who joined it or is seen by them.
-fn in_hand(dialect: Dialect, parameter: &str) -> String {
-    let rows = dialect.table(&[Field::text("id")], parameter);
+fn in_hand(dialect: Dialect, given: Given) -> String {
+    let rows = dialect.table(&[Field::text("id")], given);
     let phases = phases(Phase::in_hand);
     match dialect {
         Dialect::Postgres => format!(
@@ -209,28 +207,35 @@ pub(super) fn phases(which: impl Fn(Phase) -> bool) -> String {
     words.map(|phase| format!("'{}'", phase.as_str())).collect::<Vec<_>>().join(", ")
 }
 
-/// The text for these sections. Its parameters are their rows, in order; on PostgreSQL then, in
-/// the same order, how many rows those that may be a conflict must come to.
-pub(super) fn commit(dialect: Dialect, sections: &[Section]) -> String {
+/// The text for these sections, each with the number of its row's values where it goes as one row.
+/// Its parameters are their rows, in order; on PostgreSQL then, in the same order, how many rows
+/// those that may be a conflict must come to.
+pub(super) fn commit(dialect: Dialect, sections: &[(Section, Option<usize>)]) -> String {
+    let mut next = 1;
+    let given = sections.iter().map(|(section, width)| {
+        let first = next;
+        next += width.unwrap_or(1);
+        let given = if width.is_some() { Given::One(first) } else { Given::Many(first) };
+        (*section, section.sql(dialect, given))
+    });
+    let statements: Vec<(Section, String)> = given.collect();
     match dialect {
-        Dialect::Postgres => commit_postgres(sections),
+        Dialect::Postgres => commit_postgres(&statements, next),
         Dialect::Sqlite => {
-            let numbered = sections.iter().enumerate();
-            let statements = numbered.map(|(at, one)| one.sql(dialect, &format!("${}", at + 1)));
-            statements.collect::<Vec<_>>().join("; ")
+            statements.into_iter().map(|(_, sql)| sql).collect::<Vec<_>>().join("; ")
         }
     }
 }
 
-fn commit_postgres(sections: &[Section]) -> String {
+/// The counts begin with parameter `first_count`.
+fn commit_postgres(statements: &[(Section, String)], first_count: usize) -> String {
     let (mut parts, mut complete) = (Vec::new(), Vec::new());
-    for (at, section) in sections.iter().enumerate() {
-        let sql = section.sql(Dialect::Postgres, &format!("${}", at + 1));
+    for (at, (section, sql)) in statements.iter().enumerate() {
         let counted = section.comes_to() == Outcome::AllOrConflict;
         let returning = if counted && *section != Section::InHand { " RETURNING 1" } else { "" };
         parts.push(format!("s{at} AS ({sql}{returning})"));
         if counted {
-            let count = sections.len() + complete.len() + 1;
+            let count = first_count + complete.len();
             complete.push(format!("(SELECT count(*) FROM s{at}) = ${count}"));
         }
     }

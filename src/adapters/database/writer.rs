@@ -3,16 +3,19 @@
 //! one, and each caller gets the answer to its own commit.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait, Value,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::batch::{Batch, Touched};
 use super::error::{Failure, failure, store_error};
+use super::own::Own;
 use super::rows::{Dialect, Rows};
 use super::statements::{self, Outcome, Section};
 use crate::ports::store::{Commit, StoreError};
@@ -21,6 +24,9 @@ use crate::ports::store::{Commit, StoreError};
 const QUEUE_MAX: usize = 1024;
 /// How many are written together at most.
 const GROUP_MAX: usize = 64;
+/// A connection that lies still for so long goes back to the pool, which looks whether it is whole
+/// before it is used again, and which is closed when all are back.
+const KEPT: Duration = Duration::from_millis(100);
 
 type Answer = Result<(), StoreError>;
 
@@ -39,8 +45,11 @@ impl Commits {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         let queue = Arc::new(Mutex::new(receiver));
         for _ in 0..writers {
-            let texts = HashMap::new();
-            let writer = Writer { database: database.clone(), dialect, texts };
+            let line = match dialect {
+                Dialect::Sqlite => Line::Sqlite(database.clone()),
+                Dialect::Postgres => Line::Postgres(Own::of(database)),
+            };
+            let writer = Writer { line, texts: Texts::new() };
             tokio::spawn(writer.run(queue.clone()));
         }
         Self(sender)
@@ -56,18 +65,22 @@ impl Commits {
 }
 
 struct Writer {
-    database: DatabaseConnection,
-    dialect: Dialect,
-    /// Statement texts by the sections in them, as bits; there are few.
-    texts: HashMap<u32, String>,
+    line: Line,
+    /// Statement texts by the sections in them, and by those of these that have one row, as bits;
+    /// there are few.
+    texts: Texts,
+}
+
+/// The writer's way to the database.
+enum Line {
+    Sqlite(DatabaseConnection),
+    Postgres(Own),
 }
 
 impl Writer {
     async fn run(mut self, queue: Arc<Mutex<mpsc::Receiver<Job>>>) {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
-        // The lock is held while nothing is there to be written; then the next writer waits with
-        // it for what comes meanwhile.
-        while queue.lock().await.recv_many(&mut jobs, GROUP_MAX).await > 0 {
+        while self.next(&queue, &mut jobs).await > 0 {
             let mut waiting = jobs.drain(..).peekable();
             while waiting.peek().is_some() {
                 let mut touched = Touched::default();
@@ -78,6 +91,21 @@ impl Writer {
                 self.write_group(group).await;
             }
         }
+    }
+
+    /// What is to be written next. The lock is held while there is nothing; then the next writer
+    /// waits with it for what comes meanwhile.
+    async fn next(&mut self, queue: &Mutex<mpsc::Receiver<Job>>, jobs: &mut Vec<Job>) -> usize {
+        let mut next = pin!(async { queue.lock().await.recv_many(jobs, GROUP_MAX).await });
+        if let Line::Postgres(own) = &mut self.line
+            && own.is_held()
+        {
+            if let Ok(count) = tokio::time::timeout(KEPT, &mut next).await {
+                return count;
+            }
+            own.give_back();
+        }
+        next.await
     }
 
     async fn write_group(&mut self, group: Vec<Job>) {
@@ -100,51 +128,73 @@ impl Writer {
     /// One transaction. [`DbErr::RecordNotUpdated`] where a row that must be there is not.
     async fn write(&mut self, batch: Batch) -> Result<(), DbErr> {
         let sections = batch.into_sections();
-        match self.dialect {
+        let texts = &mut self.texts;
+        match &mut self.line {
             _ if sections.is_empty() => Ok(()),
-            Dialect::Postgres => {
-                let statement = self.statement(sections);
-                self.database.query_one_raw(statement).await.map(drop)
+            Line::Postgres(own) => {
+                let counts: Vec<Value> = sections.iter().filter_map(expected).collect();
+                let (text, mut values) = statement(texts, Dialect::Postgres, sections);
+                values.extend(counts);
+                own.execute(text, values).await
             }
-            Dialect::Sqlite => self.write_sqlite(sections).await,
+            Line::Sqlite(database) => write_sqlite(database, texts, sections).await,
         }
     }
+}
 
-    /// What is known to come to so many rows goes in one call, and is counted as a whole.
-    async fn write_sqlite(&mut self, sections: Vec<(Section, Rows)>) -> Result<(), DbErr> {
-        let of_any = |(section, _): &(Section, Rows)| section.comes_to() == Outcome::Any;
-        let (uncounted, counted): (Vec<_>, Vec<_>) = sections.into_iter().partition(of_any);
-        let expected: u64 = counted.iter().map(|(_, rows)| rows.count()).sum();
-        let transaction = self.database.begin_with_options(immediate()).await?;
-        if !uncounted.is_empty() {
-            transaction.execute_raw(self.statement(uncounted)).await?;
-        }
-        if !counted.is_empty() {
-            let done = transaction.execute_raw(self.statement(counted)).await?;
-            if done.rows_affected() != expected {
-                transaction.rollback().await?;
-                return Err(DbErr::RecordNotUpdated);
-            }
-        }
-        transaction.commit().await
-    }
+type Texts = HashMap<(u32, u32), Arc<str>>;
 
-    fn statement(&mut self, sections: Vec<(Section, Rows)>) -> Statement {
-        let (sections, rows): (Vec<Section>, Vec<Rows>) = sections.into_iter().unzip();
-        let bits = sections.iter().fold(0, |bits, section| bits | 1u32 << *section as u32);
-        let dialect = self.dialect;
-        let text = self.texts.entry(bits).or_insert_with(|| statements::commit(dialect, &sections));
-        let counts: Vec<u64> = rows.iter().map(Rows::count).collect();
-        let mut values: Vec<Value> = rows.into_iter().map(|rows| rows.into_json().into()).collect();
-        if dialect == Dialect::Postgres {
-            for (section, count) in sections.iter().zip(counts) {
-                if section.comes_to() == Outcome::AllOrConflict {
-                    values.push(i64::try_from(count).unwrap_or(i64::MAX).into());
-                }
-            }
-        }
-        Statement::from_sql_and_values(self.database.get_database_backend(), text.as_str(), values)
+/// How many rows a section must come to where fewer are a conflict.
+fn expected((section, rows): &(Section, Rows)) -> Option<Value> {
+    let counted = section.comes_to() == Outcome::AllOrConflict;
+    counted.then(|| i64::try_from(rows.count()).unwrap_or(i64::MAX).into())
+}
+
+/// The statement's text, and the parameters that are rows.
+fn statement(
+    texts: &mut Texts,
+    dialect: Dialect,
+    sections: Vec<(Section, Rows)>,
+) -> (Arc<str>, Vec<Value>) {
+    let (mut all, mut ones, mut values) = (0, 0, Vec::new());
+    let mut given = Vec::with_capacity(sections.len());
+    for (section, rows) in sections {
+        let one = rows.count() == 1;
+        let before = values.len();
+        values.extend(rows.into_values());
+        all |= 1u32 << section as u32;
+        ones |= u32::from(one) << section as u32;
+        given.push((section, one.then(|| values.len() - before)));
     }
+    let text = texts.entry((all, ones));
+    (text.or_insert_with(|| statements::commit(dialect, &given).into()).clone(), values)
+}
+
+/// What is known to come to so many rows goes in one call, and is counted as a whole.
+async fn write_sqlite(
+    database: &DatabaseConnection,
+    texts: &mut Texts,
+    sections: Vec<(Section, Rows)>,
+) -> Result<(), DbErr> {
+    let mut statement = |sections| {
+        let (text, values) = statement(texts, Dialect::Sqlite, sections);
+        Statement::from_sql_and_values(DbBackend::Sqlite, &*text, values)
+    };
+    let of_any = |(section, _): &(Section, Rows)| section.comes_to() == Outcome::Any;
+    let (uncounted, counted): (Vec<_>, Vec<_>) = sections.into_iter().partition(of_any);
+    let expected: u64 = counted.iter().map(|(_, rows)| rows.count()).sum();
+    let transaction = database.begin_with_options(immediate()).await?;
+    if !uncounted.is_empty() {
+        transaction.execute_raw(statement(uncounted)).await?;
+    }
+    if !counted.is_empty() {
+        let done = transaction.execute_raw(statement(counted)).await?;
+        if done.rows_affected() != expected {
+            transaction.rollback().await?;
+            return Err(DbErr::RecordNotUpdated);
+        }
+    }
+    transaction.commit().await
 }
 
 fn tell(job: Job, answer: Answer) {
