@@ -36,7 +36,7 @@ const IDLE_MIN: Duration = Duration::from_millis(100);
 const IDLE_MAX: Duration = Duration::from_millis(250);
 const IDLE_STEP: Duration = Duration::from_millis(15);
 /// Between two marks, so that one wait for the disk serves many events.
-const MARK_EVERY: Duration = Duration::from_millis(40);
+const MARK_EVERY: Duration = Duration::from_millis(100);
 /// After trouble with broker or database, doubled with each in a row.
 const REST_MIN: Duration = Duration::from_millis(100);
 const REST_MAX: Duration = Duration::from_secs(5);
