@@ -9,8 +9,8 @@ use crate::support::http::Reply;
 use crate::support::sim::Reference;
 use crate::support::{Api, App, Combination, eventually, on_every_api};
 use crate::world::{
-    accepted, assert_decline, assert_event, assert_names, captured, moved, news, of_order, story,
-    told, verdict,
+    accepted, assert_decline, assert_event, assert_names, captured, dead_letter, moved, news,
+    of_order, story, told, verdict,
 };
 
 on_every_api!(
@@ -21,6 +21,7 @@ on_every_api!(
     the_crm_refunds_and_cancels,
     a_cut_line_refunds_nobody_twice,
     a_worker_that_dies_refunds_nobody_twice,
+    an_operator_s_act_spoils_nothing_that_is_in_hand,
 );
 
 fn manual(order_id: &str, reference: &Reference) -> Value {
@@ -324,6 +325,43 @@ async fn a_worker_that_dies_refunds_nobody_twice(combination: Combination) {
     in_time(&app, "o-1", "r1", "refunded").await;
     assert_eq!(moved(&app, &reference.id).await["refund"], ["7.00"]);
     assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
+}
+
+/// One refund lies in the dead letters while another of the same payment is being made: who sends
+/// the first back to work takes nothing from the second.
+async fn an_operator_s_act_spoils_nothing_that_is_in_hand(combination: Combination) {
+    let app = App::builder(combination)
+        .env("RETRY_BUDGET_OPERATIONS", 2)
+        .env("PENDING_POLL_FIRST", 1)
+        .start()
+        .await;
+    let reference = paid(&app, "o-1", Value::Null).await;
+    let operation = refund_call(combination.api);
+    let cut = json!({"match": {"operation": operation}, "fault": "reset_before"});
+    app.sim.faults(json!([cut])).await;
+    begun(&app, "o-1", "refunds", "r1", &json!({"requestId": "r1", "amount": "5.00"})).await;
+    let letter = dead_letter(&app, |letter| letter["orderId"] == "o-1").await;
+    let id = letter["id"].as_str().unwrap();
+
+    let called = async || app.sim.calls("").await["calls"][operation].as_u64();
+    let before = called().await;
+    let slow = json!({
+        "match": {"operation": operation}, "fault": "delay", "delayMs": 2_000, "times": 1,
+    });
+    app.sim.faults(json!([slow])).await;
+    begun(&app, "o-1", "refunds", "r2", &json!({"requestId": "r2", "amount": "7.00"})).await;
+    eventually("the second refund under way", async || (called().await > before).then_some(()))
+        .await;
+    app.cli_done(&["dead-letter", "redrive", id]);
+
+    in_time(&app, "o-1", "r1", "refunded").await;
+    in_time(&app, "o-1", "r2", "refunded").await;
+    let mut refunds = moved(&app, &reference.id).await["refund"].clone();
+    refunds.sort();
+    assert_eq!(refunds, ["5.00", "7.00"]);
+    let letters = app.cli_json(&["dead-letter", "list", "--json"]);
+    let letters: Vec<_> = letters.as_array().unwrap().iter().map(|one| &one["status"]).collect();
+    assert_eq!(letters, ["redriven"]);
 }
 
 async fn the_crm_refunds_and_cancels(combination: Combination) {
