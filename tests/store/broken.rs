@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amazon_pay_worker::ports::merchants::MerchantStore as _;
 use amazon_pay_worker::ports::store::{Store as _, StoreError};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, Statement, TransactionTrait};
 
 use crate::fixtures::*;
 use crate::support::{Store, matrix, on_every_store};
@@ -79,6 +79,49 @@ mod a_commit_is_away_and_then_done {
             }
         }
         panic!("it stayed away");
+    }
+}
+
+/// The server ends a writer's connection in the middle of a commit: no answer ever comes.
+mod a_commit_without_an_answer_is_away {
+    use super::*;
+
+    const LOCKED: &str = "LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE";
+    const END_WHO_WAITS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+    #[tokio::test]
+    async fn on_postgres() {
+        if matrix::available(matrix::Broker::Embedded, Store::Postgres).is_none() {
+            return;
+        }
+        let store = open(Store::Postgres).await;
+        let server = Database::connect(&store.url).await.unwrap();
+        let lock = server.begin().await.unwrap();
+        lock.execute_unprepared(LOCKED).await.unwrap();
+        // Over this connection the next commit goes, too.
+        insert(&store, &order("first")).await;
+        let second = order("second");
+        let (database, commit) = (store.database.clone(), claim(&second));
+        let commit = tokio::spawn(async move { database.commit(commit).await });
+        crate::support::eventually("a commit that waits", async || {
+            let ended = server.query_all_raw(Statement::from_string(
+                server.get_database_backend(),
+                END_WHO_WAITS,
+            ));
+            (!ended.await.unwrap().is_empty()).then_some(())
+        })
+        .await;
+        let answer = commit.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::Away(_))), "{answer:?}");
+        lock.rollback().await.unwrap();
+        assert_eq!(store.payment(&second.id()).await.unwrap(), None);
+        store.commit(claim(&second)).await.unwrap();
+        assert_eq!(store.payment(&second.id()).await.unwrap(), Some(second));
+        // Whichever writer it was, it has another connection by now.
+        for name in ["third", "fourth", "fifth"] {
+            insert(&store, &order(name)).await;
+        }
     }
 }
 

@@ -44,13 +44,15 @@ impl Own {
             }
         };
         // The text is our own; what comes from outside is in its parameters.
-        let query =
-            values.into_iter().fold(query(AssertSqlSafe(text)), |query, value| match value {
+        let mut query = query(AssertSqlSafe(text));
+        for value in values {
+            query = match value {
                 Value::BigInt(number) => query.bind(number),
                 Value::Bool(truth) => query.bind(truth),
                 Value::String(text) => query.bind(text),
-                other => query.bind(other.to_string()),
-            });
+                _ => return Err(DbErr::Type("a parameter is of no type of ours".to_owned())),
+            };
+        }
         let done = query.fetch_one(&mut *connection).await.map(drop);
         let done = done.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())));
         // One that broke goes back, and is thrown away there.

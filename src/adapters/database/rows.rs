@@ -17,12 +17,12 @@ pub(super) enum Dialect {
 }
 
 /// Where the rows of a table are, among a statement's parameters.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Given {
     /// All in the JSON array of this one.
     Many(usize),
-    /// A single row, value by value from this one on.
-    One(usize),
+    /// A single row, from this one on, its values in the order of these names.
+    One(usize, Vec<&'static str>),
 }
 
 /// A column: its name, and its type as PostgreSQL calls it.
@@ -82,11 +82,12 @@ impl Dialect {
                 let columns = list(fields, |field| format!("value->>'{0}' AS \"{0}\"", field.name));
                 format!("(SELECT {columns} FROM json_each(${at})) AS n")
             }
-            (Given::One(first), _) => {
-                let mut at = first..;
+            (Given::One(first, names), _) => {
+                // By its name, as in JSON: a value is never taken for that of another column.
                 let columns = list(fields, |field| {
-                    let at = at.next().unwrap_or_default();
-                    format!("CAST(${at} AS {}) AS \"{}\"", field.kind, field.name)
+                    let place = names.iter().position(|name| *name == field.name);
+                    let value = place.map_or("NULL".to_owned(), |at| format!("${}", first + at));
+                    format!("CAST({value} AS {}) AS \"{}\"", field.kind, field.name)
                 });
                 format!("(SELECT {columns}) AS n")
             }
@@ -106,7 +107,7 @@ impl Dialect {
 }
 
 /// The columns, each written by `one`, with commas between.
-pub(super) fn list(fields: &[Field], one: impl FnMut(&Field) -> String) -> String {
+pub(super) fn list(fields: &[Field], one: impl Fn(&Field) -> String) -> String {
     fields.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -143,7 +144,7 @@ impl Rows {
         self.push_members(own.chain(more));
     }
 
-    /// A row that is no model; its values are in the order of the table's columns.
+    /// A row that is no model; its values have the same order each time.
     pub(super) fn push_values(&mut self, values: &[Member]) {
         self.push_members(values.iter().cloned());
     }
@@ -202,8 +203,18 @@ impl Rows {
         String::from_utf8(self.json).unwrap_or_default()
     }
 
-    /// The parameters for [`Given::One`] where it is one row, and otherwise that for
-    /// [`Given::Many`].
+    /// Where they are among the parameters, from this one on, and how many parameters they take.
+    pub(super) fn given(&self, first: usize) -> (Given, usize) {
+        if self.count == 1 {
+            let names: Vec<_> = self.first.iter().map(|(name, _)| *name).collect();
+            let width = names.len();
+            (Given::One(first, names), width)
+        } else {
+            (Given::Many(first), 1)
+        }
+    }
+
+    /// These parameters.
     pub(super) fn into_values(self) -> Vec<Value> {
         if self.count == 1 {
             self.first.into_iter().map(|(_, value)| value).collect()
@@ -238,6 +249,12 @@ mod tests {
         let odd: Value = "\"\0".into();
         let (none, seven) = (Value::BigInt(None), Value::BigInt(Some(7)));
         let alone = rows(&[[odd.clone(), none.clone()]]);
+        let (given, width) = alone.given(4);
+        let table = Dialect::Postgres.table(&["b", "c", "a"].map(Field::text), given);
+        let columns = [("$5", "b"), ("NULL", "c"), ("$4", "a")]
+            .map(|(value, name)| format!("CAST({value} AS text) AS \"{name}\""));
+        assert_eq!(table, format!("(SELECT {}) AS n", columns.join(", ")));
+        assert_eq!(width, 2);
         assert_eq!(alone.clone().into_json(), "[{\"a\":\"\\\"\u{fffd}\"}]");
         assert_eq!(alone.into_values(), ["\"\u{fffd}".into(), none.clone()]);
         let together = rows(&[[odd, none.clone()], [seven, true.into()], [none.clone(), none]]);

@@ -1,8 +1,9 @@
-//! The statements of a commit: one text for each set of sections that is there, whatever the
-//! number of rows. On PostgreSQL it is one statement, which is done as a whole or not at all.
+//! The statements of a commit: one text for each set of sections that is there, and for which of
+//! them have one row; how many others have is no matter. On PostgreSQL it is one statement, which
+//! is done as a whole or not at all.
 
 use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment, waiter};
-use super::rows::{Dialect, Field, Given, fields, list};
+use super::rows::{Dialect, Field, Given, Rows, fields, list};
 use crate::domain::payment::Phase;
 use crate::ports::store::DeadLetterStatus;
 
@@ -207,15 +208,13 @@ pub(super) fn phases(which: impl Fn(Phase) -> bool) -> String {
     words.map(|phase| format!("'{}'", phase.as_str())).collect::<Vec<_>>().join(", ")
 }
 
-/// The text for these sections, each with the number of its row's values where it goes as one row.
-/// Its parameters are their rows, in order; on PostgreSQL then, in the same order, how many rows
-/// those that may be a conflict must come to.
-pub(super) fn commit(dialect: Dialect, sections: &[(Section, Option<usize>)]) -> String {
+/// The text for these sections. Its parameters are their rows, in order; on PostgreSQL then, in
+/// the same order, how many rows those that may be a conflict must come to.
+pub(super) fn commit(dialect: Dialect, sections: &[(Section, Rows)]) -> String {
     let mut next = 1;
-    let given = sections.iter().map(|(section, width)| {
-        let first = next;
-        next += width.unwrap_or(1);
-        let given = if width.is_some() { Given::One(first) } else { Given::Many(first) };
+    let given = sections.iter().map(|(section, rows)| {
+        let (given, width) = rows.given(next);
+        next += width;
         (*section, section.sql(dialect, given))
     });
     let statements: Vec<(Section, String)> = given.collect();

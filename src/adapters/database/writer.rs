@@ -156,18 +156,14 @@ fn statement(
     dialect: Dialect,
     sections: Vec<(Section, Rows)>,
 ) -> (Arc<str>, Vec<Value>) {
-    let (mut all, mut ones, mut values) = (0, 0, Vec::new());
-    let mut given = Vec::with_capacity(sections.len());
-    for (section, rows) in sections {
-        let one = rows.count() == 1;
-        let before = values.len();
-        values.extend(rows.into_values());
-        all |= 1u32 << section as u32;
-        ones |= u32::from(one) << section as u32;
-        given.push((section, one.then(|| values.len() - before)));
+    let (mut all, mut ones) = (0, 0);
+    for (section, rows) in &sections {
+        all |= 1u32 << *section as u32;
+        ones |= u32::from(rows.count() == 1) << *section as u32;
     }
     let text = texts.entry((all, ones));
-    (text.or_insert_with(|| statements::commit(dialect, &given).into()).clone(), values)
+    let text = text.or_insert_with(|| statements::commit(dialect, &sections).into()).clone();
+    (text, sections.into_iter().flat_map(|(_, rows)| rows.into_values()).collect())
 }
 
 /// What is known to come to so many rows goes in one call, and is counted as a whole.
