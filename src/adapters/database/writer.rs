@@ -163,6 +163,12 @@ fn statement(
     }
     let text = texts.entry((all, ones));
     let text = text.or_insert_with(|| statements::commit(dialect, &sections).into()).clone();
+    // Otherwise a value could be taken for that of another column.
+    debug_assert_eq!(
+        *text,
+        *statements::commit(dialect, &sections),
+        "its columns are not the same"
+    );
     (text, sections.into_iter().flat_map(|(_, rows)| rows.into_values()).collect())
 }
 
