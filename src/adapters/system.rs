@@ -37,7 +37,10 @@ impl Clock for System {
         let mut filled = vec![0; bytes];
         // A key or nonce that anybody can guess is worse than the end of the process.
         assert!(self.random.fill(&mut filled).is_ok(), "this machine gives no random bytes");
-        filled.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = filled.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let mut text = String::with_capacity(2 * bytes);
+        text.extend(digits.map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+        text
     }
 }
 

@@ -64,16 +64,20 @@ fn nonce(clock: &dyn Clock) -> [u8; NONCE_LEN] {
 impl Vault for MasterVault {
     fn seal(&self, identity: &str, clear: &[u8]) -> Sealed {
         let nonce = nonce(&*self.clock);
-        let mut sealed = clear.to_vec();
+        let mut whole = Vec::with_capacity(NONCE_LEN + clear.len() + AES_256_GCM.tag_len());
+        whole.extend_from_slice(&nonce);
+        whole.extend_from_slice(clear);
         let aad = Aad::from(identity.as_bytes());
         let tag = self.sealing.key.seal_in_place_separate_tag(
             Nonce::assume_unique_for_key(nonce),
             aad,
-            &mut sealed,
+            &mut whole[NONCE_LEN..],
         );
         let Ok(tag) = tag else { unreachable!("only texts beyond 64 GiB cannot be sealed") };
-        let whole = [&nonce[..], &sealed, tag.as_ref()].concat();
-        Sealed(format!("{VERSION}.{}.{}", self.sealing.id, URL_SAFE_NO_PAD.encode(whole)))
+        whole.extend_from_slice(tag.as_ref());
+        let mut text = [VERSION, self.sealing.id.as_str(), ""].join(".");
+        URL_SAFE_NO_PAD.encode_string(whole, &mut text);
+        Sealed(text)
     }
 
     fn open(&self, identity: &str, sealed: &Sealed) -> Result<Vec<u8>, VaultError> {

@@ -12,7 +12,7 @@ use crate::domain::money::{Currency, Money};
 
 pub(super) struct Fields<'a> {
     values: &'a Map<String, Value>,
-    known: BTreeSet<String>,
+    known: BTreeSet<&'static str>,
     pub(super) errors: Vec<FieldError>,
 }
 
@@ -21,22 +21,22 @@ impl<'a> Fields<'a> {
         Self { values, known: BTreeSet::new(), errors: Vec::new() }
     }
 
-    pub(super) fn wrong(&mut self, name: &str, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, name: &'static str, message: impl Into<String>) {
         self.errors.push(FieldError::new(name, message));
     }
 
     /// The value; `null` counts as absent.
-    pub(super) fn value(&mut self, name: &str) -> Option<&'a Value> {
-        self.known.insert(name.to_owned());
+    pub(super) fn value(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.insert(name);
         self.values.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn has(&mut self, name: &str) -> bool {
+    pub(super) fn has(&mut self, name: &'static str) -> bool {
         self.value(name).is_some()
     }
 
     /// Text as it was sent, which may be empty.
-    pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(&mut self, name: &'static str) -> Option<&'a str> {
         match self.value(name)? {
             // The character has no place in a database's text.
             Value::String(text) if text.contains('\0') => {
@@ -52,7 +52,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Text for people: empty counts as absent.
-    pub(super) fn words(&mut self, name: &str, chars_max: usize) -> Option<String> {
+    pub(super) fn words(&mut self, name: &'static str, chars_max: usize) -> Option<String> {
         let text = self.text(name).filter(|text| !text.is_empty())?;
         if text.chars().count() > chars_max {
             self.wrong(name, format!("must be at most {chars_max} characters"));
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn optional<T, E: std::fmt::Display>(
         &mut self,
-        name: &str,
+        name: &'static str,
         new: impl FnOnce(&'a str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.text(name)?;
@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn required<T, E: std::fmt::Display>(
         &mut self,
-        name: &str,
+        name: &'static str,
         new: impl FnOnce(&'a str) -> Result<T, E>,
     ) -> Option<T> {
         if !self.has(name) {
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
     /// One of a few words.
     pub(super) fn word<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         default: T,
         parse: impl FnOnce(&str) -> Option<T>,
         words: &str,
@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
 
     /// Fields that nobody asked for.
     pub(super) fn unknown(&self) -> Vec<FieldError> {
-        let strange = self.values.keys().filter(|key| !self.known.contains(*key));
+        let strange = self.values.keys().filter(|key| !self.known.contains(key.as_str()));
         strange.map(|key| FieldError::new(shown(key), "is not a field of this command")).collect()
     }
 }

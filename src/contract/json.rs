@@ -66,7 +66,7 @@ pub fn read(body: &[u8], numbers: Numbers) -> Result<Object, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|_| Unreadable::NotJson)?;
     let mut reader = Reader { numbers, faults: Vec::new(), doubled: BTreeSet::new() };
-    match reader.value(raw, 1, "")? {
+    match reader.value(raw, 1, None)? {
         Value::Object(values) => {
             Ok(Object { values, faults: reader.faults, doubled: reader.doubled })
         }
@@ -81,7 +81,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn value(&mut self, raw: &RawValue, depth: usize, path: &str) -> Result<Value, Unreadable> {
+    fn value(
+        &mut self,
+        raw: &RawValue,
+        depth: usize,
+        place: Option<&Place<'_>>,
+    ) -> Result<Value, Unreadable> {
         let text = raw.get();
         let nested = matches!(text.as_bytes().first(), Some(b'{' | b'['));
         if nested && depth > DEPTH_MAX {
@@ -92,10 +97,10 @@ impl Reader {
             return Ok(Value::Null);
         }
         match text.as_bytes().first() {
-            Some(b'{') => self.object(text, depth, path),
+            Some(b'{') => self.object(text, depth, place),
             Some(b'[') => {
                 let items: Vec<&RawValue> = parsed(text)?;
-                let read = |item: &RawValue| self.value(item, depth + 1, path);
+                let read = |item: &RawValue| self.value(item, depth + 1, place);
                 Ok(Value::Array(items.into_iter().map(read).collect::<Result<_, _>>()?))
             }
             Some(b'-' | b'0'..=b'9') => Ok(match self.numbers {
@@ -109,21 +114,42 @@ impl Reader {
         }
     }
 
-    fn object(&mut self, text: &str, depth: usize, path: &str) -> Result<Value, Unreadable> {
+    fn object(
+        &mut self,
+        text: &str,
+        depth: usize,
+        within: Option<&Place<'_>>,
+    ) -> Result<Value, Unreadable> {
         let entries: Entries<'_> = parsed(text)?;
         let mut values = Map::new();
         for (key, raw) in entries.0 {
-            let name = shown(&key);
-            let path = if path.is_empty() { name } else { format!("{path}.{name}") };
-            let value = self.value(raw, depth + 1, &path)?;
-            if values.insert(key.clone(), value).is_some() {
-                self.faults.push(FieldError::new(path, "stands twice"));
+            let place = Place { within, key: &key };
+            let value = self.value(raw, depth + 1, Some(&place))?;
+            if values.contains_key(&key) {
+                self.faults.push(FieldError::new(place.path(), "stands twice"));
                 if depth == 1 {
-                    self.doubled.insert(key);
+                    self.doubled.insert(key.clone());
                 }
             }
+            values.insert(key, value);
         }
         Ok(Value::Object(values))
+    }
+}
+
+/// Where a member stands: its path is written only where something is wrong with it.
+struct Place<'a> {
+    within: Option<&'a Place<'a>>,
+    key: &'a str,
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        let name = shown(self.key);
+        match self.within {
+            Some(place) => format!("{}.{name}", place.path()),
+            None => name,
+        }
     }
 }
 

@@ -100,7 +100,14 @@ impl PaymentKey {
     /// The subject of its events: `<mid>/<kind>/<key>`.
     #[must_use]
     pub fn event_subject(&self) -> String {
-        format!("{}/{}/{}", self.mid, self.subject.kind().as_str(), self.subject.key())
+        let (mid, kind) = (self.mid.as_str(), self.subject.kind().as_str());
+        match &self.subject {
+            Subject::Order(order) => [mid, kind, order.as_str()].join("/"),
+            Subject::Upsell(order, upsell) => {
+                [mid, kind, order.as_str(), upsell.as_str()].join("/")
+            }
+            Subject::Charge(charge) => [mid, kind, charge.as_str()].join("/"),
+        }
     }
 }
 

@@ -158,6 +158,6 @@ impl MerchantAccount {
     #[must_use]
     pub fn seller_account(&self) -> String {
         let environment = if self.sandbox { "sandbox" } else { "live" };
-        format!("{}/{environment}/{}", self.region.as_str(), self.seller_id)
+        [self.region.as_str(), environment, self.seller_id.as_str()].join("/")
     }
 }

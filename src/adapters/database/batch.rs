@@ -44,32 +44,32 @@ impl Batch {
         match &commit.mandate {
             None => {}
             Some(MandateWrite::Insert(mandate)) => {
-                self.rows(Section::InsertMandate).push(&mandate::Model::from(mandate));
+                self.rows(Section::InsertMandate).push(mandate::Model::from(mandate));
             }
             Some(MandateWrite::Update { mandate, expected }) => {
                 let more = [(Section::EXPECTED, *expected)];
                 let model = mandate::Model::from(mandate);
-                self.rows(Section::UpdateMandate).push_with(&model, &more);
+                self.rows(Section::UpdateMandate).push_with(model, &more);
             }
         }
         for look in &commit.look_at {
-            self.rows(Section::LookAt).push(&mandate::Model::from(&to_look_at(look)));
+            self.rows(Section::LookAt).push(mandate::Model::from(&to_look_at(look)));
         }
         for entry in &commit.inbox {
-            self.rows(Section::Inbox).push(&inbox::Model::from(entry));
+            self.rows(Section::Inbox).push(inbox::Model::from(entry));
         }
         for entry in &commit.journal {
-            self.rows(Section::Journal).push(&journal::Model::from(entry));
+            self.rows(Section::Journal).push(journal::Model::from(entry));
         }
         for entry in &commit.outbox {
-            self.rows(Section::Outbox).push(&outbox::Model::from(entry));
+            self.rows(Section::Outbox).push(outbox::Model::from(entry));
         }
         self.add_waiters(commit);
         // One id is one letter, however often it is written: several of a message's waiters are
         // rejected by one event.
         let mut once = BTreeSet::new();
         for letter in commit.dead_letters.iter().filter(|letter| once.insert(&letter.id)) {
-            self.rows(Section::DeadLetters).push(&dead_letter::Model::from(letter));
+            self.rows(Section::DeadLetters).push(dead_letter::Model::from(letter));
         }
         for change in &commit.dead_letter_changes {
             let values = [("id", text(&change.id)), ("to", text(change.to.as_str()))];
@@ -80,7 +80,7 @@ impl Batch {
             self.rows(Section::CloseLettersOf).push_values(&values);
         }
         for entry in &commit.audit {
-            self.rows(Section::Audit).push(&audit::Model::from(entry));
+            self.rows(Section::Audit).push(audit::Model::from(entry));
         }
         self.add_rejected(commit);
         for (waits, message_id) in &commit.forget {
@@ -104,12 +104,12 @@ impl Batch {
     fn add_payment(&mut self, write: &PaymentWrite) {
         match write {
             PaymentWrite::Insert(payment) => {
-                self.rows(Section::InsertPayment).push(&payment::Model::from(payment));
+                self.rows(Section::InsertPayment).push(payment::Model::from(payment));
             }
             PaymentWrite::Update { payment, expected } => {
                 let more = [(Section::EXPECTED, *expected)];
                 let model = payment::Model::from(payment);
-                self.rows(Section::UpdatePayment).push_with(&model, &more);
+                self.rows(Section::UpdatePayment).push_with(model, &more);
             }
             PaymentWrite::Delete { id, expected } => {
                 let values = [("id", text(id)), (Section::EXPECTED, (*expected).into())];
@@ -124,7 +124,7 @@ impl Batch {
             let reply = waiter.reply.as_ref();
             let reply = reply.map(|reply| (&*reply.reply_to, reply.correlation_id.as_deref()));
             if once.insert((&*waiter.payment_id, &*waiter.message_id, reply)) {
-                self.rows(Section::Waiters).push(&waiter::Model::from(waiter));
+                self.rows(Section::Waiters).push(waiter::Model::from(waiter));
             }
         }
         // The version of its own payment says enough.

@@ -5,8 +5,8 @@
 
 use sea_orm::sea_query::ColumnType;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn,
-    PrimaryKeyTrait, Value,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait,
+    PrimaryKeyToColumn, PrimaryKeyTrait, Value,
 };
 
 /// The databases' dialects, where they differ.
@@ -122,6 +122,13 @@ pub(super) struct Rows {
 
 type Member = (&'static str, Value);
 
+/// A row of a table, whose values can be taken out of it.
+pub(super) trait Row: ModelTrait + IntoActiveModel<ActiveModelOf<Self>> {}
+
+type ActiveModelOf<M> = <<M as ModelTrait>::Entity as EntityTrait>::ActiveModel;
+
+impl<M: ModelTrait + IntoActiveModel<ActiveModelOf<M>>> Row for M {}
+
 impl Rows {
     pub(super) const fn new() -> Self {
         Self { first: Vec::new(), json: Vec::new(), count: 0 }
@@ -131,15 +138,18 @@ impl Rows {
         self.count
     }
 
-    pub(super) fn push<M: ModelTrait>(&mut self, model: &M) {
+    pub(super) fn push<M: Row>(&mut self, model: M) {
         self.push_with(model, &[]);
     }
 
     /// With further columns behind those of the table.
-    pub(super) fn push_with<M: ModelTrait>(&mut self, model: &M, more: &[(&'static str, i64)]) {
+    pub(super) fn push_with<M: Row>(&mut self, model: M, more: &[(&'static str, i64)]) {
+        let mut values = model.into_active_model();
         let columns = <M::Entity as EntityTrait>::Column::iter();
         let written = columns.filter(|column| !is_given::<M::Entity>(*column));
-        let own = written.map(|column| (column.as_str(), model.get(column)));
+        let own = written.filter_map(|column| {
+            values.take(column).into_value().map(|value| (column.as_str(), value))
+        });
         let more = more.iter().map(|(name, number)| (*name, Value::from(*number)));
         self.push_members(own.chain(more));
     }
@@ -172,23 +182,32 @@ impl Rows {
     fn write(&mut self, row: impl Iterator<Item = Member>) {
         self.json.push(b'{');
         for (name, value) in row {
-            let written = match value {
-                Value::BigInt(Some(number)) => number.to_string(),
-                Value::Bool(Some(truth)) => truth.to_string(),
-                // A text is always written.
-                Value::String(Some(text)) => serde_json::to_string(&text).unwrap_or_default(),
-                _ => continue,
-            };
-            self.json.push(b'"');
-            self.json.extend_from_slice(name.as_bytes());
-            self.json.extend_from_slice(b"\":");
-            self.json.extend_from_slice(written.as_bytes());
-            self.json.push(b',');
+            match value {
+                Value::BigInt(Some(number)) => {
+                    self.member(name, |json| serde_json::to_writer(json, &number))
+                }
+                Value::Bool(Some(truth)) => {
+                    self.member(name, |json| serde_json::to_writer(json, &truth))
+                }
+                Value::String(Some(text)) => {
+                    self.member(name, |json| serde_json::to_writer(json, &text))
+                }
+                _ => {}
+            }
         }
         if self.json.last() == Some(&b',') {
             self.json.pop();
         }
         self.json.extend_from_slice(b"},");
+    }
+
+    fn member(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
+        self.json.push(b'"');
+        self.json.extend_from_slice(name.as_bytes());
+        self.json.extend_from_slice(b"\":");
+        // Into memory these are always written.
+        value(&mut self.json).ok();
+        self.json.push(b',');
     }
 
     /// The array.
