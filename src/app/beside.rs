@@ -9,7 +9,7 @@ use super::trail::Trail;
 use crate::domain::command::Kind;
 use crate::domain::gateway::{Effect, Fault};
 use crate::domain::payment::{Payment, Phase};
-use crate::ports::gateway::{Account, BuyerDetails, Exchange};
+use crate::ports::gateway::{Account, BuyerDetails, BuyerError, Exchange};
 
 impl Course<'_> {
     /// Beside the authorization, or where there is none beside the look at the agreement; not for
@@ -45,7 +45,8 @@ impl Engine {
         }
     }
 
-    /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment.
+    /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment. Asked for once
+    /// more where the line broke, which a kept one does of itself: reading moves nothing.
     pub(super) async fn read_details(
         &self,
         account: &Account,
@@ -53,7 +54,11 @@ impl Engine {
     ) -> Option<BuyerDetails> {
         let reference = payment.charged()?;
         let token = self.consent_token(payment);
-        match self.gateway.buyer(account, reference, token.as_ref()).await {
+        let mut read = self.gateway.buyer(account, reference, token.as_ref()).await;
+        if let Err(BuyerError::Fault(Fault::NotSent | Fault::Unknown)) = read {
+            read = self.gateway.buyer(account, reference, token.as_ref()).await;
+        }
+        match read {
             Ok(details) => Some(details),
             Err(error) => {
                 let id = payment.id();

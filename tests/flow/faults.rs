@@ -14,6 +14,7 @@ use crate::world::{
 on_every_api!(
     a_cut_line_charges_nobody_twice,
     a_line_cut_later_charges_nobody_twice,
+    a_buyer_is_asked_for_again_where_the_line_broke,
     what_outlasts_the_budget_waits_for_an_operator,
     an_account_that_is_refused_or_disabled_waits,
 );
@@ -121,8 +122,8 @@ async fn a_cut_line_charges_nobody_twice(combination: Combination) {
     assert_eq!(app.cli_json(&["dead-letter", "list", "--json"]), json!([]));
 }
 
-/// A fault that nothing ran into has tested nothing. But the buyer's details are asked for once, on
-/// a line that the fault of another order may have cut: of those, one may be missed.
+/// A fault that nothing ran into has tested nothing. But the buyer's details are asked for twice at
+/// most, on lines that the faults of other orders may have cut: of those, one may be missed.
 pub(crate) async fn all_faults_were_met(app: &App) {
     let faults = app.sim.server.get("/_sim/faults").await.expect(200);
     let missed: Vec<&Value> =
@@ -130,6 +131,24 @@ pub(crate) async fn all_faults_were_met(app: &App) {
     let of_details = |fault: &&Value| fault["match"]["operation"] == "GetOrderReferenceDetails";
     let by_chance = missed.len() == 1 && missed.iter().all(of_details);
     assert!(missed.is_empty() || by_chance, "{missed:?}");
+}
+
+async fn a_buyer_is_asked_for_again_where_the_line_broke(combination: Combination) {
+    let app = App::start(combination).await;
+    let (operation, left) = match combination.api {
+        Api::Mws => ("GetOrderReferenceDetails", Left::Reference),
+        Api::V2 => ("GetChargePermission", Left::Chargeable),
+    };
+    for trouble in ["refuse", "reset_before", "reset_after", "truncate"] {
+        let reference = left.by_buyer(&app, Value::Null).await;
+        app.sim.faults(json!([fault(&reference, operation, trouble, Some(1))])).await;
+        accepted(&app, trouble, &order(trouble, &reference)).await;
+        let done = app.done(trouble).await;
+        assert_eq!(done["status"], "paid", "{done}");
+        assert_eq!(done["data"]["shippingAddress"]["city"], "Springfield", "{trouble}: {done}");
+        let faults = app.sim.server.get("/_sim/faults").await.expect(200);
+        assert_eq!(faults[0]["times"], 0, "{faults}");
+    }
 }
 
 /// The calls that only some orders need: to capture, to look, to give an authorization back.
