@@ -44,6 +44,10 @@ struct Paying {
     hangs: Option<Duration>,
     /// Where closes hang: calls for money of MID 7, of which the first run's fail.
     asked: AtomicU32,
+    /// After what time the line breaks on which a buyer is read; an authorization takes as long.
+    breaks: Option<Duration>,
+    /// How often buyers were asked for.
+    buyers: AtomicU32,
 }
 
 impl Paying {
@@ -74,6 +78,9 @@ impl Paying {
 #[async_trait]
 impl Gateway for Paying {
     async fn call(&self, account: &Account, effect: &Effect) -> Exchange {
+        if let (Effect::Authorize(_), Some(after)) = (effect, self.breaks) {
+            tokio::time::sleep(after).await;
+        }
         let first = || self.asked.fetch_add(1, SeqCst) < AT_ONCE;
         let reply = match (effect, self.hangs) {
             (Effect::Authorize(_), Some(_)) if account.merchant.id.as_str() == "7" && first() => {
@@ -95,7 +102,10 @@ impl Gateway for Paying {
         _: &ReferenceId,
         _: Option<&SecretString>,
     ) -> Result<BuyerDetails, BuyerError> {
-        Ok(BuyerDetails::default())
+        self.buyers.fetch_add(1, SeqCst);
+        let Some(after) = self.breaks else { return Ok(BuyerDetails::default()) };
+        tokio::time::sleep(after).await;
+        Err(BuyerError::Fault(Fault::Unknown))
     }
 
     async fn probe(&self, _: &Account) -> Result<(), Fault> {
@@ -238,6 +248,18 @@ async fn references_whose_close_hangs_hold_up_nobody() {
     tokio::time::sleep(Duration::from_secs(200)).await;
     let closed = town.amazon.closed.lock().unwrap();
     assert_eq!((closed.len(), closed.values().max()), (40, Some(&1)), "{closed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buyer_is_asked_for_again_where_the_line_broke_soon() {
+    for (seconds, asked) in [(0, 2), (6, 1)] {
+        let breaks = Some(Duration::from_secs(seconds));
+        let town = Town::new(Paying { breaks, ..Paying::default() });
+        town.spawn(1, &[7, 8]);
+        town.order("8", "o", 1);
+        town.paid_within("8/order/o", 8).await;
+        assert_eq!(town.amazon.buyers.load(SeqCst), asked, "{seconds}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -147,6 +147,7 @@ impl Rows {
         let mut values = model.into_active_model();
         let columns = <M::Entity as EntityTrait>::Column::iter();
         let written = columns.filter(|column| !is_given::<M::Entity>(*column));
+        // Every value of a model is set.
         let own = written.filter_map(|column| {
             values.take(column).into_value().map(|value| (column.as_str(), value))
         });
