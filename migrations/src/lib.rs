@@ -18,10 +18,11 @@ mod m20261126_000002_mandates;
 mod m20261126_000003_notifications;
 mod m20261126_000004_api;
 mod m20261126_000005_unanswered;
+mod m20261127_000001_joins;
 mod step;
 
 /// In order; what was released is never edited.
-const STEPS: [&dyn Step; 9] = [
+const STEPS: [&dyn Step; 10] = [
     &m20261125_000001_payments::Migration,
     &m20261125_000002_messages::Migration,
     &m20261125_000003_people::Migration,
@@ -31,6 +32,7 @@ const STEPS: [&dyn Step; 9] = [
     &m20261126_000003_notifications::Migration,
     &m20261126_000004_api::Migration,
     &m20261126_000005_unanswered::Migration,
+    &m20261127_000001_joins::Migration,
 ];
 
 /// What the database remembers, under the name and in the columns of sea-orm-migration, which it

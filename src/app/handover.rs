@@ -53,10 +53,8 @@ impl Handover {
     /// What of a commit may go this way once it is written: the first events of a payment. Of
     /// later ones it is not known here whether what went before was published.
     pub(crate) fn of(&self, commit: &Commit) -> Vec<OutboxEntry> {
-        let payment = match &commit.payment {
-            Some(PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. }) => payment,
-            Some(PaymentWrite::Delete { .. }) | None => return Vec::new(),
-        };
+        let written = commit.payment.as_ref().and_then(PaymentWrite::payment);
+        let Some(payment) = written else { return Vec::new() };
         if self.shelf().open && begins(&payment.id(), &commit.outbox) {
             commit.outbox.clone()
         } else {

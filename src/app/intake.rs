@@ -310,16 +310,10 @@ impl Engine {
         }
         self.commit(commit).await?;
         match self.store.payment(&id).await? {
-            Some(after) if after.in_hand() => Ok(Taken::Done),
-            Some(after) => {
-                let seen = Known {
-                    message: Some(self.accepted(parsed, &id, now).seen),
-                    ..Known::default()
-                };
-                self.answer_again(parsed, after.latest_event.as_deref(), &seen, &id).await
-            }
-            // It was rejected after all, and this message with it.
-            None => Ok(Taken::Done),
+            // It ended meanwhile. What that is for this message is known now, and answered again.
+            Some(after) if !after.in_hand() => Err(StoreError::Conflict),
+            // (Where it is gone it was rejected after all, and this message with it.)
+            Some(_) | None => Ok(Taken::Done),
         }
     }
 

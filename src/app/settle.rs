@@ -77,12 +77,24 @@ impl Engine {
         self.commit_surely(commit).await
     }
 
-    /// Who joined, however long the database is away: what was decided is neither given up for
-    /// that nor decided anew, which could be otherwise.
+    /// Who joined.
     pub(crate) async fn waiters_surely(&self, id: &str) -> Result<Vec<Waiter>, StoreError> {
+        self.surely(id, || self.store.waiters(id)).await
+    }
+
+    async fn joins_surely(&self, id: &str) -> Result<i64, StoreError> {
+        self.surely(id, || self.store.joins(id)).await
+    }
+
+    /// Reads what is to be known of those who joined, however long the database is away: what was
+    /// decided is neither given up for that nor decided anew, which could be otherwise.
+    async fn surely<T, F>(&self, id: &str, read: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let mut tries = 0;
         loop {
-            match self.store.waiters(id).await {
+            match read().await {
                 Err(StoreError::Away(why)) => {
                     tries += 1;
                     tracing::warn!(tries, "who joined {id} cannot be read yet: {why}");
@@ -182,28 +194,47 @@ impl Engine {
     /// and the payment is as it was before, or as if never asked for.
     pub(crate) async fn settle_rejected(
         &self,
-        mut payment: Payment,
+        payment: Payment,
         expected: i64,
         code: RejectionCode,
         errors: Vec<FieldError>,
         mut trail: Trail,
     ) -> Result<(), StoreError> {
-        let now = self.clock.now_ms();
+        trail.decision(self.clock.now_ms(), "rejected", code.as_str(), 0);
         let id = payment.id();
         let rejected = Decline::rejected(code, errors);
+        loop {
+            let joins = self.joins_surely(&id).await?;
+            let written = (payment.clone(), expected, joins);
+            let commit = self.rejection_of(written, &rejected, trail.clone()).await?;
+            match self.commit_surely(commit).await {
+                // Somebody joined meanwhile, and is rejected too. (In a commit of its own that
+                // could be lost: nobody drives a payment that is gone.)
+                Err(StoreError::Conflict) if self.joins_surely(&id).await? != joins => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn rejection_of(
+        &self,
+        (mut payment, expected, joins): (Payment, i64, i64),
+        rejected: &Decline,
+        mut trail: Trail,
+    ) -> Result<Commit, StoreError> {
+        let now = self.clock.now_ms();
+        let id = payment.id();
         let joined = self.waiters_surely(&id).await?;
         let mut commit = Commit::default();
-        self.reject_opener(&mut commit, &payment, &rejected, now);
-        self.reject_joined(&mut commit, &payment, joined, &rejected, now);
-        let asked = payment.clone();
-        trail.decision(now, "rejected", code.as_str(), 0);
+        self.reject_opener(&mut commit, &payment, rejected, now);
+        self.reject_joined(&mut commit, &payment, joined, rejected, now);
         if payment.restore() {
             turn::wake_waiting(&mut payment, now);
             payment.version = expected + 1;
             payment.lease = None;
             payment.updated_at = now;
             commit.journal = trail.take(&id, now);
-            commit.payment = Some(PaymentWrite::Update { payment, expected });
+            commit.payment = Some(PaymentWrite::Restore { payment, expected, joins });
         } else {
             // As if never asked for: so there is nothing that an operation could be on.
             let error = FieldError::new("orderId", "the payment was rejected");
@@ -214,17 +245,9 @@ impl Engine {
                 self.drop_operation(&mut commit, &mut payment, &tag, &unknown, now).await?;
             }
             commit.journal = trail.take(&id, now);
-            commit.payment = Some(PaymentWrite::Delete { id: id.clone(), expected });
+            commit.payment = Some(PaymentWrite::Delete { id, expected, joins });
         }
-        self.commit_surely(commit).await?;
-        // Whoever joined while this was being written is told as well.
-        let late = self.waiters_surely(&id).await?;
-        let mut commit = Commit::default();
-        self.reject_joined(&mut commit, &asked, late, &rejected, now);
-        if commit.outbox.is_empty() {
-            return Ok(());
-        }
-        self.commit_surely(commit).await
+        Ok(commit)
     }
 
     /// An operation is not acceptable after all: it is gone, whoever asked for it is told, and the

@@ -40,13 +40,49 @@ pub enum PaymentWrite {
         /// The version that it must have.
         expected: i64,
     },
+    /// The same for what asked for its newest epoch was not acceptable: it is as it was before.
+    Restore {
+        /// The row, with its new version.
+        payment: Payment,
+        /// The version that it must have.
+        expected: i64,
+        /// What [`Store::joins`] was before it was read who they are: they all are told by this
+        /// commit, and one who joined since makes it a conflict.
+        joins: i64,
+    },
     /// Removes the row whose version is `expected`: as if never asked for.
     Delete {
         /// The row's id.
         id: String,
         /// The version that it must have.
         expected: i64,
+        /// As in `Restore`.
+        joins: i64,
     },
+}
+
+impl PaymentWrite {
+    /// The row's id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Insert(payment)
+            | Self::Update { payment, .. }
+            | Self::Restore { payment, .. } => payment.id(),
+            Self::Delete { id, .. } => id.clone(),
+        }
+    }
+
+    /// The row as it is then, if it is.
+    #[must_use]
+    pub const fn payment(&self) -> Option<&Payment> {
+        match self {
+            Self::Insert(payment)
+            | Self::Update { payment, .. }
+            | Self::Restore { payment, .. } => Some(payment),
+            Self::Delete { .. } => None,
+        }
+    }
 }
 
 /// A line of a payment's timeline. Append-only; never holds secrets or personal data.
@@ -315,6 +351,9 @@ pub trait Store: Send + Sync {
 
     /// Everything of an account that waits for credentials or lies still for them is due now.
     async fn wake(&self, mid: &MerchantAccountId, now: i64) -> Result<u64, StoreError>;
+
+    /// How often the payment was joined in hand; 0 where there is none.
+    async fn joins(&self, payment_id: &str) -> Result<i64, StoreError>;
 
     /// The joined messages of a payment.
     async fn waiters(&self, payment_id: &str) -> Result<Vec<Waiter>, StoreError>;

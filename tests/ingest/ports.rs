@@ -145,6 +145,10 @@ impl Store for Database {
         not_asked()
     }
 
+    async fn joins(&self, _: &str) -> Stored<i64> {
+        not_asked()
+    }
+
     async fn waiters(&self, _: &str) -> Stored<Vec<Waiter>> {
         not_asked()
     }

@@ -9,6 +9,7 @@ mod after_sale;
 mod amazon;
 mod broker;
 mod bystanders;
+mod joins;
 mod life;
 mod quiet;
 mod rivals;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use amazon_pay_worker::domain::command::Kind;
 use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use amazon_pay_worker::domain::mandate::{Mandate, mandate_id};
+use amazon_pay_worker::domain::operation::OperationTag;
 use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
 use amazon_pay_worker::domain::payment::invariants;
 use amazon_pay_worker::domain::payment::operations::turn;
@@ -24,6 +25,7 @@ pub(crate) struct Rows {
     pub(crate) inbox: HashMap<String, SeenMessage>,
     pub(crate) outbox: Vec<OutboxEntry>,
     pub(crate) waiters: Vec<Waiter>,
+    joins: HashMap<String, i64>,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) mandates: BTreeMap<String, Mandate>,
     workers: HashMap<String, i64>,
@@ -38,24 +40,37 @@ pub(crate) struct Memory {
     pub(crate) rows: Mutex<Rows>,
     /// What somebody else does as soon as rivals were read.
     pub(crate) after_rivals: Mutex<Option<Interloper>>,
+    /// What somebody else does as soon as it was read who joined.
+    pub(crate) after_waiters: Mutex<Option<Interloper>>,
+}
+
+impl Memory {
+    fn interlope(&self, interloper: &Mutex<Option<Interloper>>) {
+        let interloper = interloper.lock().unwrap().take();
+        if let Some(interloper) = interloper {
+            interloper(&mut self.rows.lock().unwrap());
+        }
+    }
 }
 
 pub(crate) type Interloper = Box<dyn FnOnce(&mut Rows) + Send>;
 
 impl Rows {
     /// All of it or nothing: whatever can be refused is refused before the first row is written.
-    fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
+    pub(crate) fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.may_write(commit)?;
-        match &commit.payment {
-            None => {}
-            Some(PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. }) => {
-                let before = self.payments.insert(payment.id(), payment.clone());
-                self.change_owner(before.as_ref(), Some(payment));
+        if let Some(write) = &commit.payment {
+            let before = match write.payment() {
+                Some(payment) => self.payments.insert(payment.id(), payment.clone()),
+                None => self.payments.remove(&write.id()),
+            };
+            self.change_owner(before.as_ref(), write.payment());
+            if write.payment().is_none() {
+                self.joins.remove(&write.id());
             }
-            Some(PaymentWrite::Delete { id, .. }) => {
-                let before = self.payments.remove(id);
-                self.change_owner(before.as_ref(), None);
-            }
+        }
+        for id in joined(commit) {
+            *self.joins.entry(id.to_owned()).or_default() += 1;
         }
         self.write_mandates(commit);
         for entry in &commit.inbox {
@@ -67,9 +82,11 @@ impl Rows {
             }
         }
         self.dead_letters.extend(commit.dead_letters.iter().cloned());
+        let own = commit.payment.as_ref().map(PaymentWrite::id);
         let forgotten = |one: &Waiter| {
             let pair = (one.payment_id.clone(), one.message_id.clone());
-            commit.forget.contains(&pair)
+            let rejected = commit.rejected.iter().any(|(message, _)| *message == one.message_id);
+            commit.forget.contains(&pair) || (rejected && own.as_ref() == Some(&one.payment_id))
         };
         self.waiters.retain(|one| !forgotten(one));
         self.outbox.extend(commit.outbox.iter().cloned());
@@ -91,7 +108,8 @@ impl Rows {
         };
         let is_new = commit.inbox.iter().all(|entry| !self.inbox.contains_key(&entry.message_id));
         let known = |letter: &DeadLetter| self.dead_letters.iter().any(|one| one.id == letter.id);
-        if fenced && is_new && !commit.dead_letters.iter().any(known) {
+        let may_join = joined(commit).all(|id| self.payments.get(id).is_some_and(Payment::in_hand));
+        if fenced && is_new && may_join && !commit.dead_letters.iter().any(known) {
             Ok(())
         } else {
             Err(StoreError::Conflict)
@@ -103,7 +121,8 @@ impl Rows {
             PaymentWrite::Insert(payment) => {
                 !self.payments.contains_key(&payment.id()) && !self.taken(payment)
             }
-            PaymentWrite::Update { payment, expected } => {
+            PaymentWrite::Update { payment, expected }
+            | PaymentWrite::Restore { payment, expected, .. } => {
                 let before = self.payments.get(&payment.id()).ok_or(StoreError::Conflict)?;
                 let may = before.version == *expected && !self.taken(payment);
                 if may {
@@ -111,11 +130,17 @@ impl Rows {
                 }
                 may
             }
-            PaymentWrite::Delete { id, expected } => {
+            PaymentWrite::Delete { id, expected, .. } => {
                 self.payments.get(id).is_some_and(|before| before.version == *expected)
             }
         };
-        if may { Ok(()) } else { Err(StoreError::Conflict) }
+        let seen = match write {
+            PaymentWrite::Insert(_) | PaymentWrite::Update { .. } => true,
+            PaymentWrite::Restore { joins, .. } | PaymentWrite::Delete { joins, .. } => {
+                *joins == self.joins.get(&write.id()).copied().unwrap_or(0)
+            }
+        };
+        if may && seen { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     fn write_mandates(&mut self, commit: &Commit) {
@@ -155,6 +180,13 @@ impl Rows {
             self.owners.insert(owned, payment.id());
         }
     }
+}
+
+/// The payments that somebody joins by a commit that does not write them.
+fn joined(commit: &Commit) -> impl Iterator<Item = &str> {
+    let own = commit.payment.as_ref().map(PaymentWrite::id);
+    let joined = commit.waiters.iter().map(|one| OperationTag::split(&one.payment_id).0);
+    joined.filter(move |id| Some(*id) != own.as_deref())
 }
 
 fn owned(payment: &Payment) -> Option<(String, ReferenceId)> {
@@ -281,9 +313,15 @@ impl Store for Line {
         Ok(0)
     }
 
+    async fn joins(&self, payment_id: &str) -> Result<i64, StoreError> {
+        self.reach(|rows| rows.joins.get(payment_id).copied().unwrap_or(0)).await
+    }
+
     async fn waiters(&self, payment_id: &str) -> Result<Vec<Waiter>, StoreError> {
         let of = |one: &&Waiter| one.payment_id == payment_id;
-        self.reach(|rows| rows.waiters.iter().filter(of).cloned().collect()).await
+        let waiters = self.reach(|rows| rows.waiters.iter().filter(of).cloned().collect()).await?;
+        self.memory.interlope(&self.memory.after_waiters);
+        Ok(waiters)
     }
 
     async fn event(&self, event_id: &str) -> Result<Option<OutboxEntry>, StoreError> {
@@ -386,10 +424,7 @@ impl MandateStore for Line {
         let rivals = self
             .reach(|rows| rows.payments.values().filter(rival).cloned().collect::<Vec<_>>())
             .await?;
-        let interloper = self.memory.after_rivals.lock().unwrap().take();
-        if let Some(interloper) = interloper {
-            interloper(&mut self.memory.rows.lock().unwrap());
-        }
+        self.memory.interlope(&self.memory.after_rivals);
         Ok(rivals)
     }
 

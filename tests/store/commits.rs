@@ -124,7 +124,7 @@ async fn a_payment_is_read_back_with_every_field(store: Store) {
         insert(&store, &other).await;
         assert_eq!(store.payment(&other.id()).await.unwrap(), Some(other));
     }
-    let gone = PaymentWrite::Delete { id: bare.id(), expected: bare.version };
+    let gone = PaymentWrite::Delete { id: bare.id(), expected: bare.version, joins: 0 };
     store.commit(just(gone)).await.unwrap();
     assert_eq!(store.payment(&full.id()).await.unwrap(), None);
 }
@@ -153,8 +153,11 @@ async fn what_is_written_in_company_is_as_what_is_written_alone(store: Store) {
     for one in &all {
         assert_eq!(store.payment(&one.id()).await.unwrap().as_ref(), Some(one));
     }
-    let deletes =
-        all.iter().map(|one| PaymentWrite::Delete { id: one.id(), expected: one.version });
+    let deletes = all.iter().map(|one| PaymentWrite::Delete {
+        id: one.id(),
+        expected: one.version,
+        joins: 0,
+    });
     written_together(&store, deletes.map(just).collect()).await;
     for one in &all {
         assert_eq!(store.payment(&one.id()).await.unwrap(), None);
@@ -211,7 +214,7 @@ async fn a_stale_version_changes_nothing(store: Store) {
         inbox: vec![inbox("m-stale", &payment.id())],
         ..just(PaymentWrite::Update { payment: payment.clone(), expected: 0 })
     };
-    let gone = just(PaymentWrite::Delete { id: payment.id(), expected: 0 });
+    let gone = just(PaymentWrite::Delete { id: payment.id(), expected: 0, joins: 0 });
     let nobody = just(PaymentWrite::Update { payment: order("nobody"), expected: 0 });
     for commit in [stale, gone, nobody] {
         assert!(matches!(store.commit(commit).await, Err(StoreError::Conflict)));
@@ -268,7 +271,7 @@ async fn a_message_becomes_a_rejection(store: Store) {
     assert!(matches!(store.commit(again).await, Err(StoreError::Conflict)));
     let rejected = Commit {
         rejected: vec![(message.clone(), "evt-r".into()), ("unheard of".into(), "e".into())],
-        ..just(PaymentWrite::Delete { id: payment.id(), expected: 0 })
+        ..just(PaymentWrite::Delete { id: payment.id(), expected: 0, joins: 0 })
     };
     store.commit(rejected).await.unwrap();
     let known = store.known(&query(&message, &payment, true)).await.unwrap();

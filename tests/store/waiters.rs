@@ -12,6 +12,8 @@ on_every_store!(
     nobody_joins_what_has_ended,
     who_joins_while_it_ends_is_seen_or_refused,
     who_was_rejected_waits_no_more,
+    nothing_is_taken_back_from_somebody_unseen,
+    who_joins_while_it_is_taken_back_is_seen_or_refused,
 );
 
 fn join(waiter: Waiter) -> Commit {
@@ -89,7 +91,57 @@ async fn who_was_rejected_waits_no_more(store: Store) {
     let left = store.waiters(&payment.id()).await.unwrap();
     assert_eq!(left, [waiter(&payment, "m-2", Some("queue"))]);
     let rejected = vec![("m-2".to_owned(), "evt-2".to_owned())];
-    let delete = PaymentWrite::Delete { id: payment.id(), expected: payment.version };
+    let delete = PaymentWrite::Delete { id: payment.id(), expected: payment.version, joins: 2 };
     store.commit(Commit { rejected, ..just(delete) }).await.unwrap();
     assert!(store.waiters(&payment.id()).await.unwrap().is_empty());
+}
+
+async fn nothing_is_taken_back_from_somebody_unseen(store: Store) {
+    let store = open(store).await;
+    let mut payment = order("joined");
+    insert(&store, &payment).await;
+    assert_eq!(store.joins(&payment.id()).await.unwrap(), 0);
+    store.commit(join(waiter(&payment, "m-1", None))).await.unwrap();
+    // Who drives it goes on, and forgets nobody.
+    store.commit(update(&mut payment)).await.unwrap();
+    assert_eq!(store.joins(&payment.id()).await.unwrap(), 1);
+
+    let expected = payment.version;
+    let restore = |joins| {
+        let mut payment = payment.clone();
+        payment.version += 1;
+        just(PaymentWrite::Restore { payment, expected, joins })
+    };
+    let delete = |expected, joins| just(PaymentWrite::Delete { id: payment.id(), expected, joins });
+    for unseen in [restore(0), delete(expected, 0)] {
+        assert!(matches!(store.commit(unseen).await, Err(StoreError::Conflict)));
+    }
+    assert_eq!(store.payment(&payment.id()).await.unwrap(), Some(payment.clone()));
+    assert_eq!(store.waiters(&payment.id()).await.unwrap().len(), 1);
+
+    store.commit(restore(1)).await.unwrap();
+    store.commit(delete(expected + 1, 1)).await.unwrap();
+    assert_eq!(store.payment(&payment.id()).await.unwrap(), None);
+    assert_eq!(store.joins(&payment.id()).await.unwrap(), 0);
+}
+
+async fn who_joins_while_it_is_taken_back_is_seen_or_refused(store: Store) {
+    let store = open(store).await;
+    for round in 0..20 {
+        let payment = order(&format!("round-{round}"));
+        insert(&store, &payment).await;
+        let (rejecter, joiner) = (store.again().await, store.again().await);
+        let joining = waiter(&payment, "m-1", None);
+        let join = tokio::spawn(async move { joiner.commit(join(joining)).await });
+        let delete = PaymentWrite::Delete { id: payment.id(), expected: 0, joins: 0 };
+        let deleted = rejecter.commit(just(delete)).await;
+        let joined = join.await.unwrap();
+        let waiting = store.waiters(&payment.id()).await.unwrap().len();
+        let left = store.payment(&payment.id()).await.unwrap();
+        match (joined, deleted) {
+            (Ok(()), Err(StoreError::Conflict)) => assert!(waiting == 1 && left.is_some()),
+            (Err(StoreError::Conflict), Ok(())) => assert!(waiting == 0 && left.is_none()),
+            other => panic!("round {round}: {other:?}"),
+        }
+    }
 }

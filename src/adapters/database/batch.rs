@@ -10,6 +10,7 @@ use super::rows::Rows;
 use super::statements::Section;
 use crate::domain::mandate::{Mandate, mandate_id};
 use crate::domain::operation::OperationTag;
+use crate::domain::payment::Payment;
 use crate::ports::mandates::{LookAt, MandateWrite};
 use crate::ports::store::{Commit, PaymentWrite};
 
@@ -47,7 +48,7 @@ impl Batch {
                 self.rows(Section::InsertMandate).push(mandate::Model::from(mandate));
             }
             Some(MandateWrite::Update { mandate, expected }) => {
-                let more = [(Section::EXPECTED, *expected)];
+                let more = [(Section::EXPECTED, Some(*expected))];
                 let model = mandate::Model::from(mandate);
                 self.rows(Section::UpdateMandate).push_with(model, &more);
             }
@@ -90,7 +91,7 @@ impl Batch {
     }
 
     fn add_rejected(&mut self, commit: &Commit) {
-        let payment_id = commit.payment.as_ref().map(written);
+        let payment_id = commit.payment.as_ref().map(PaymentWrite::id);
         for (message_id, event_id) in &commit.rejected {
             let values = [("message_id", text(message_id)), ("event_id", text(event_id))];
             self.rows(Section::Rejected).push_values(&values);
@@ -107,15 +108,22 @@ impl Batch {
                 self.rows(Section::InsertPayment).push(payment::Model::from(payment));
             }
             PaymentWrite::Update { payment, expected } => {
-                let more = [(Section::EXPECTED, *expected)];
-                let model = payment::Model::from(payment);
-                self.rows(Section::UpdatePayment).push_with(model, &more);
+                self.update_payment(payment, *expected, None);
             }
-            PaymentWrite::Delete { id, expected } => {
-                let values = [("id", text(id)), (Section::EXPECTED, (*expected).into())];
+            PaymentWrite::Restore { payment, expected, joins } => {
+                self.update_payment(payment, *expected, Some(*joins));
+            }
+            PaymentWrite::Delete { id, expected, joins } => {
+                let version = (Section::EXPECTED, (*expected).into());
+                let values = [("id", text(id)), version, (Section::JOINS, (*joins).into())];
                 self.rows(Section::DeletePayment).push_values(&values);
             }
         }
+    }
+
+    fn update_payment(&mut self, payment: &Payment, expected: i64, joins: Option<i64>) {
+        let more = [(Section::EXPECTED, Some(expected)), (Section::JOINS, joins)];
+        self.rows(Section::UpdatePayment).push_with(payment::Model::from(payment), &more);
     }
 
     fn add_waiters(&mut self, commit: &Commit) {
@@ -128,11 +136,11 @@ impl Batch {
             }
         }
         // The version of its own payment says enough.
-        let own = commit.payment.as_ref().map(written);
+        let own = commit.payment.as_ref().map(PaymentWrite::id);
         let payments = once.into_iter().map(|(row_id, ..)| OperationTag::split(row_id).0);
         let joined: BTreeSet<_> = payments.collect();
         for payment_id in joined.into_iter().filter(|id| Some(*id) != own.as_deref()) {
-            self.rows(Section::InHand).push_values(&[("id", text(payment_id))]);
+            self.rows(Section::Join).push_values(&[("id", text(payment_id))]);
         }
     }
 }
@@ -149,13 +157,6 @@ fn to_look_at(look: &LookAt) -> Mandate {
 
 fn text(text: &str) -> Value {
     text.into()
-}
-
-fn written(write: &PaymentWrite) -> String {
-    match write {
-        PaymentWrite::Insert(payment) | PaymentWrite::Update { payment, .. } => payment.id(),
-        PaymentWrite::Delete { id, .. } => id.clone(),
-    }
 }
 
 /// The rows that a group of commits has touched.
@@ -183,8 +184,9 @@ impl Touched {
 }
 
 fn keys(commit: &Commit) -> BTreeSet<(Table, String)> {
-    let payment = commit.payment.iter().map(written);
-    let joined = commit.waiters.iter().map(|waiter| waiter.payment_id.clone());
+    let payment = commit.payment.iter().map(PaymentWrite::id);
+    let joined = commit.waiters.iter();
+    let joined = joined.map(|waiter| OperationTag::split(&waiter.payment_id).0.to_owned());
     let payments = payment.chain(joined).map(|id| (Table::Payments, id));
     let new = commit.inbox.iter().map(|entry| &entry.message_id);
     let inbox = new.chain(commit.rejected.iter().map(|(message_id, _)| message_id));

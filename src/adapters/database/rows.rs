@@ -143,7 +143,7 @@ impl Rows {
     }
 
     /// With further columns behind those of the table.
-    pub(super) fn push_with<M: Row>(&mut self, model: M, more: &[(&'static str, i64)]) {
+    pub(super) fn push_with<M: Row>(&mut self, model: M, more: &[(&'static str, Option<i64>)]) {
         let mut values = model.into_active_model();
         let columns = <M::Entity as EntityTrait>::Column::iter();
         let written = columns.filter(|column| !is_given::<M::Entity>(*column));

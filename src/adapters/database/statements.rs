@@ -17,8 +17,8 @@ pub(super) enum Section {
     UpdateMandate,
     /// Mandates that are to be looked at, made where they are not there.
     LookAt,
-    /// Payments that must be in hand, because somebody joins them.
-    InHand,
+    /// Payments that somebody joins: they must be in hand.
+    Join,
     Inbox,
     Journal,
     Outbox,
@@ -42,7 +42,7 @@ impl Section {
         Section::InsertMandate,
         Section::UpdateMandate,
         Section::LookAt,
-        Section::InHand,
+        Section::Join,
         Section::Inbox,
         Section::Journal,
         Section::Outbox,
@@ -57,18 +57,22 @@ impl Section {
 
     /// The further column of an update or a delete: the version that must be there.
     pub(super) const EXPECTED: &'static str = "expected";
+    /// The same for a payment: how often it must have been joined, if that matters.
+    pub(super) const JOINS: &'static str = "joins";
 
     /// Its statement, with its rows as they are given. Unless it
     /// [comes to](Section::comes_to) any number, each of its rows must come to one row.
     fn sql(self, dialect: Dialect, given: Given) -> String {
         match self {
             Section::DeletePayment => delete_payment(dialect, given),
-            Section::UpdatePayment => update::<payment::Entity>(dialect, "payments", given),
+            Section::UpdatePayment => update_payment(dialect, given),
             Section::InsertPayment => insert::<payment::Entity>(dialect, "payments", given),
             Section::InsertMandate => insert::<mandate::Entity>(dialect, "mandates", given),
-            Section::UpdateMandate => update::<mandate::Entity>(dialect, "mandates", given),
+            Section::UpdateMandate => {
+                update::<mandate::Entity>(dialect, "mandates", &[Section::EXPECTED], given)
+            }
             Section::LookAt => look_at(dialect, given),
-            Section::InHand => in_hand(dialect, given),
+            Section::Join => join(dialect, given),
             Section::Inbox => insert::<inbox::Entity>(dialect, "inbox", given),
             Section::Journal => insert::<journal::Entity>(dialect, "journal", given),
             Section::Outbox => insert::<outbox::Entity>(dialect, "outbox", given),
@@ -122,7 +126,7 @@ impl Section {
             Section::DeletePayment
             | Section::UpdatePayment
             | Section::UpdateMandate
-            | Section::InHand
+            | Section::Join
             | Section::CloseDeadLetter => Outcome::AllOrConflict,
             Section::InsertPayment
             | Section::InsertMandate
@@ -157,10 +161,15 @@ fn insert<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, given: Given) 
 }
 
 /// Replaces rows whose versions are as expected; the id is the first column.
-fn update<E: sea_orm::EntityTrait>(dialect: Dialect, table: &str, given: Given) -> String {
+fn update<E: sea_orm::EntityTrait>(
+    dialect: Dialect,
+    table: &str,
+    more: &[&'static str],
+    given: Given,
+) -> String {
     let mut fields = fields::<E>();
     let set = list(&fields[1..], |field| format!("\"{0}\" = n.\"{0}\"", field.name));
-    fields.push(Field::number(Section::EXPECTED));
+    fields.extend(more.iter().copied().map(Field::number));
     let rows = dialect.table(&fields, given);
     format!(
         "UPDATE {table} AS t SET {set} FROM {rows} WHERE t.id = n.id AND t.version = n.expected"
@@ -180,26 +189,28 @@ fn look_at(dialect: Dialect, given: Given) -> String {
     )
 }
 
-fn delete_payment(dialect: Dialect, given: Given) -> String {
-    let rows = dialect.table(&[Field::text("id"), Field::number(Section::EXPECTED)], given);
-    let pairs = format!("SELECT n.id, n.expected FROM {rows}");
-    format!("DELETE FROM payments AS t WHERE (t.id, t.version) IN ({pairs})")
+fn update_payment(dialect: Dialect, given: Given) -> String {
+    let more = [Section::EXPECTED, Section::JOINS];
+    let update = update::<payment::Entity>(dialect, "payments", &more, given);
+    format!("{update} AND COALESCE(n.joins, t.joins) = t.joins")
 }
 
-/// Locks them too, so that whoever ends one either sees who joined it or is seen by them.
-fn in_hand(dialect: Dialect, given: Given) -> String {
+fn delete_payment(dialect: Dialect, given: Given) -> String {
+    let numbers = [Section::EXPECTED, Section::JOINS].map(Field::number);
+    let rows = dialect.table(&[&[Field::text("id")], &numbers[..]].concat(), given);
+    let gone = format!("SELECT n.id, n.expected, n.joins FROM {rows}");
+    format!("DELETE FROM payments AS t WHERE (t.id, t.version, t.joins) IN ({gone})")
+}
+
+/// Locks them too, so that whoever ends one either sees who joined it or is seen by them. The
+/// version stays: whoever drives it loses no race to those who join.
+fn join(dialect: Dialect, given: Given) -> String {
     let rows = dialect.table(&[Field::text("id")], given);
     let phases = phases(Phase::in_hand);
-    match dialect {
-        Dialect::Postgres => format!(
-            "SELECT 1 FROM payments AS t JOIN {rows} ON t.id = n.id WHERE t.phase IN ({phases}) \
-             FOR SHARE OF t"
-        ),
-        Dialect::Sqlite => format!(
-            "UPDATE payments AS t SET version = t.version FROM {rows} \
-             WHERE t.id = n.id AND t.phase IN ({phases})"
-        ),
-    }
+    format!(
+        "UPDATE payments AS t SET joins = t.joins + 1 FROM {rows} \
+         WHERE t.id = n.id AND t.phase IN ({phases})"
+    )
 }
 
 /// The phases for which it is true, for behind `IN`.
@@ -231,7 +242,7 @@ fn commit_postgres(statements: &[(Section, String)], first_count: usize) -> Stri
     let (mut parts, mut complete) = (Vec::new(), Vec::new());
     for (at, (section, sql)) in statements.iter().enumerate() {
         let counted = section.comes_to() == Outcome::AllOrConflict;
-        let returning = if counted && *section != Section::InHand { " RETURNING 1" } else { "" };
+        let returning = if counted { " RETURNING 1" } else { "" };
         parts.push(format!("s{at} AS ({sql}{returning})"));
         if counted {
             let count = first_count + complete.len();

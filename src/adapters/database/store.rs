@@ -16,6 +16,8 @@ const REFERENCE_OWNER: &str = "SELECT id FROM payments \
      WHERE (reference = $1 OR COALESCE(permission, reference) = $1) \
      AND seller_account = $2 AND owns_reference";
 
+const JOINS: &str = "SELECT joins FROM payments WHERE id = $1";
+
 /// Statements whose texts follow from the tables' columns, written once.
 pub(super) struct Texts {
     known: String,
@@ -216,6 +218,12 @@ impl Store for Database {
              AND (lease_owner IS NULL OR lease_until < $2)"
         );
         self.execute(&text, [mid.as_str().into(), now.into()]).await
+    }
+
+    async fn joins(&self, payment_id: &str) -> Result<i64, StoreError> {
+        let rows = self.rows(JOINS, [payment_id.into()]).await?;
+        let joins = rows.first().map_or(Ok(0), |row| row.try_get("", "joins"));
+        joins.map_err(|error| store_error(&error))
     }
 
     async fn waiters(&self, payment_id: &str) -> Result<Vec<Waiter>, StoreError> {

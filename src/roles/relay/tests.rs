@@ -205,6 +205,9 @@ impl Store for World {
     async fn wake(&self, _: &MerchantAccountId, _: i64) -> Answer<u64> {
         not_asked()
     }
+    async fn joins(&self, _: &str) -> Answer<i64> {
+        not_asked()
+    }
     async fn waiters(&self, _: &str) -> Answer<Vec<Waiter>> {
         not_asked()
     }
