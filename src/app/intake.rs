@@ -17,7 +17,7 @@ use crate::domain::payment::Payment;
 use crate::domain::payment::admission::{Admission, Known, Seen, SeenMessage, admit};
 use crate::ports::broker::{Broker, Delivery, Lane, Message, Publication, Target, Tier};
 use crate::ports::gateway::Account;
-use crate::ports::store::{Commit, InboxEntry, KnownQuery, ReplyTarget, StoreError, Waiter};
+use crate::ports::store::{Commit, InboxEntry, Join, KnownQuery, ReplyTarget, StoreError, Waiter};
 
 /// Lost races in a row before a delivery is given back.
 const RACES_MAX: u32 = 16;
@@ -298,6 +298,10 @@ impl Engine {
             return Ok(Taken::Done);
         }
         let mut commit = Commit {
+            join: Some(Join {
+                payment_id: id.clone(),
+                opener: payment.opener.message_id.to_string(),
+            }),
             waiters: vec![Waiter {
                 payment_id: id.clone(),
                 message_id: parsed.asker.message_id.to_string(),

@@ -248,6 +248,15 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+/// A payment that a message joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// Row id of the payment.
+    pub payment_id: String,
+    /// The message that opened its epoch: the message was compared with what that one asks for.
+    pub opener: String,
+}
+
 /// What is committed together.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
@@ -268,8 +277,10 @@ pub struct Commit {
     pub journal: Vec<JournalEntry>,
     /// Events.
     pub outbox: Vec<OutboxEntry>,
-    /// Who joined. A payment that is not in hand (any more), and is not written by this very
-    /// commit, is a conflict: nobody would hear of it.
+    /// What is joined. If it is not in hand (any more), that is a conflict, as nobody would hear
+    /// of it; if another message opened it, too.
+    pub join: Option<Join>,
+    /// Who waits.
     pub waiters: Vec<Waiter>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,

@@ -1,11 +1,11 @@
 //! A message that joins an order in the moment in which it is rejected: it is rejected too,
-//! wherever the worker dies.
+//! wherever the worker dies, and nothing of it is left for whoever asks for the order after it.
 
 use std::time::Duration;
 
 use amazon_pay_worker::domain::money::{Currency, Money};
 use amazon_pay_worker::domain::payment::admission::{Seen, SeenMessage};
-use amazon_pay_worker::ports::store::{Commit, InboxEntry, Waiter};
+use amazon_pay_worker::ports::store::{Commit, InboxEntry, Join, Waiter};
 
 use super::store::Rows;
 use super::{World, order, reference};
@@ -16,9 +16,11 @@ const ORDER: &str = "7/order/O1";
 fn join(rows: &mut Rows) {
     let seen =
         SeenMessage { fingerprint: "of m-b".to_owned(), seen: Seen::Accepted(ORDER.to_owned()) };
+    let join = Join { payment_id: ORDER.to_owned(), opener: "m-a".to_owned() };
     let waiter = Waiter { payment_id: ORDER.to_owned(), message_id: "m-b".to_owned(), reply: None };
     let joined = Commit {
         inbox: vec![InboxEntry { message_id: "m-b".to_owned(), seen, at: 0 }],
+        join: Some(join),
         waiters: vec![waiter],
         ..Commit::default()
     };
@@ -39,10 +41,12 @@ async fn rejected_with_a_death_at(step: u64) -> bool {
     world.bury();
     world.spawn(u64::MAX);
     tokio::time::sleep(Duration::from_secs(120)).await;
+    world.broker.send(order(1, "m-c", 1_000));
+    tokio::time::sleep(Duration::from_secs(10)).await;
 
     let rows = world.memory.rows.lock().unwrap();
     assert!(!rows.payments.contains_key(ORDER), "death at step {step}: {:?}", rows.payments);
-    for message in ["m-a", "m-b"] {
+    for message in ["m-a", "m-b", "m-c"] {
         let seen = rows.inbox.get(message).map(|message| &message.seen);
         let Some(Seen::Rejected(event)) = seen else {
             panic!("death at step {step}: {message} is {seen:?}");

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use amazon_pay_worker::domain::command::Kind;
 use amazon_pay_worker::domain::ids::{MerchantAccountId, OrderId, ReferenceId};
 use amazon_pay_worker::domain::mandate::{Mandate, mandate_id};
-use amazon_pay_worker::domain::operation::OperationTag;
 use amazon_pay_worker::domain::payment::admission::{Known, Seen, SeenMessage};
 use amazon_pay_worker::domain::payment::invariants;
 use amazon_pay_worker::domain::payment::operations::turn;
@@ -69,8 +68,8 @@ impl Rows {
                 self.joins.remove(&write.id());
             }
         }
-        for id in joined(commit) {
-            *self.joins.entry(id.to_owned()).or_default() += 1;
+        if let Some(join) = &commit.join {
+            *self.joins.entry(join.payment_id.clone()).or_default() += 1;
         }
         self.write_mandates(commit);
         for entry in &commit.inbox {
@@ -108,7 +107,11 @@ impl Rows {
         };
         let is_new = commit.inbox.iter().all(|entry| !self.inbox.contains_key(&entry.message_id));
         let known = |letter: &DeadLetter| self.dead_letters.iter().any(|one| one.id == letter.id);
-        let may_join = joined(commit).all(|id| self.payments.get(id).is_some_and(Payment::in_hand));
+        let may_join = commit.join.iter().all(|join| {
+            let opened = |one: &Payment| one.opener.message_id.as_str() == join.opener;
+            let payment = self.payments.get(&join.payment_id);
+            payment.is_some_and(|one| one.in_hand() && opened(one))
+        });
         if fenced && is_new && may_join && !commit.dead_letters.iter().any(known) {
             Ok(())
         } else {
@@ -180,13 +183,6 @@ impl Rows {
             self.owners.insert(owned, payment.id());
         }
     }
-}
-
-/// The payments that somebody joins by a commit that does not write them.
-fn joined(commit: &Commit) -> impl Iterator<Item = &str> {
-    let own = commit.payment.as_ref().map(PaymentWrite::id);
-    let joined = commit.waiters.iter().map(|one| OperationTag::split(&one.payment_id).0);
-    joined.filter(move |id| Some(*id) != own.as_deref())
 }
 
 fn owned(payment: &Payment) -> Option<(String, ReferenceId)> {

@@ -1,8 +1,8 @@
 //! Who joins a payment in hand is either heard of when it ends, or told that it has ended.
 
-use amazon_pay_worker::domain::payment::Phase;
+use amazon_pay_worker::domain::payment::{Payment, Phase};
 use amazon_pay_worker::ports::relay::Outbox as _;
-use amazon_pay_worker::ports::store::{Commit, PaymentWrite, Store as _, StoreError, Waiter};
+use amazon_pay_worker::ports::store::{Commit, Join, PaymentWrite, Store as _, StoreError, Waiter};
 
 use crate::fixtures::*;
 use crate::support::{Store, on_every_store};
@@ -10,14 +10,17 @@ use crate::support::{Store, on_every_store};
 on_every_store!(
     a_message_waits_once_at_each_queue,
     nobody_joins_what_has_ended,
+    nobody_joins_what_another_message_opened_since,
     who_joins_while_it_ends_is_seen_or_refused,
     who_was_rejected_waits_no_more,
     nothing_is_taken_back_from_somebody_unseen,
     who_joins_while_it_is_taken_back_is_seen_or_refused,
 );
 
-fn join(waiter: Waiter) -> Commit {
-    Commit { waiters: vec![waiter], ..Commit::default() }
+fn join(payment: &Payment, waiter: Waiter) -> Commit {
+    let opener = payment.opener.message_id.to_string();
+    let join = Some(Join { payment_id: payment.id(), opener });
+    Commit { join, waiters: vec![waiter], ..Commit::default() }
 }
 
 async fn a_message_waits_once_at_each_queue(store: Store) {
@@ -31,11 +34,11 @@ async fn a_message_waits_once_at_each_queue(store: Store) {
         waiter(&payment, "m-2", None),
     ];
     for waiter in waiters.iter().chain(&waiters) {
-        store.commit(join(waiter.clone())).await.unwrap();
+        store.commit(join(&payment, waiter.clone())).await.unwrap();
     }
     let twice = vec![waiters[2].clone(), waiters[2].clone()];
     store.commit(Commit { waiters: twice, ..Commit::default() }).await.unwrap();
-    store.commit(join(waiter(&other, "m-3", None))).await.unwrap();
+    store.commit(join(&other, waiter(&other, "m-3", None))).await.unwrap();
     assert_eq!(store.waiters(&payment.id()).await.unwrap(), waiters);
     let both = store.joined(&[payment.id(), other.id()]).await.unwrap();
     assert_eq!(both.len(), 4);
@@ -50,10 +53,26 @@ async fn nobody_joins_what_has_ended(store: Store) {
     let ended = Commit { waiters: vec![waiter(&payment, "m-1", None)], ..update(&mut payment) };
     store.commit(ended).await.unwrap();
     for id in [&payment, &order("nobody")] {
-        let late = Commit { inbox: vec![inbox("m-2", "p")], ..join(waiter(id, "m-2", None)) };
+        let late = Commit { inbox: vec![inbox("m-2", "p")], ..join(id, waiter(id, "m-2", None)) };
         assert!(matches!(store.commit(late).await, Err(StoreError::Conflict)));
     }
     assert_eq!(store.waiters(&payment.id()).await.unwrap().len(), 2);
+}
+
+/// What was compared with the message is not what is there now.
+async fn nobody_joins_what_another_message_opened_since(store: Store) {
+    let store = open(store).await;
+    let seen = order("again");
+    insert(&store, &seen).await;
+    let delete = PaymentWrite::Delete { id: seen.id(), expected: 0, joins: 0 };
+    store.commit(just(delete)).await.unwrap();
+    let mut now = order("again");
+    now.opener = asker("m-0");
+    insert(&store, &now).await;
+    let late = Commit { inbox: vec![inbox("m-1", "p")], ..join(&seen, waiter(&seen, "m-1", None)) };
+    assert!(matches!(store.commit(late).await, Err(StoreError::Conflict)));
+    store.commit(join(&now, waiter(&now, "m-1", None))).await.unwrap();
+    assert_eq!(store.waiters(&now.id()).await.unwrap().len(), 1);
 }
 
 async fn who_joins_while_it_ends_is_seen_or_refused(store: Store) {
@@ -62,8 +81,8 @@ async fn who_joins_while_it_ends_is_seen_or_refused(store: Store) {
         let mut payment = order(&format!("round-{round}"));
         insert(&store, &payment).await;
         let (ender, joiner) = (store.again().await, store.again().await);
-        let joining = waiter(&payment, "m-1", None);
-        let join = tokio::spawn(async move { joiner.commit(join(joining)).await });
+        let joining = join(&payment, waiter(&payment, "m-1", None));
+        let join = tokio::spawn(async move { joiner.commit(joining).await });
         payment.phase = Phase::Paid;
         ender.commit(update(&mut payment)).await.unwrap();
         // What the relay does once it sees the end.
@@ -81,7 +100,7 @@ async fn who_was_rejected_waits_no_more(store: Store) {
     let mut payment = order("restored");
     store.commit(claim(&payment)).await.unwrap();
     for message in ["m-1", "m-2"] {
-        let joined = join(waiter(&payment, message, Some("queue")));
+        let joined = join(&payment, waiter(&payment, message, Some("queue")));
         let joined = Commit { inbox: vec![inbox(message, &payment.id())], ..joined };
         store.commit(joined).await.unwrap();
     }
@@ -101,7 +120,7 @@ async fn nothing_is_taken_back_from_somebody_unseen(store: Store) {
     let mut payment = order("joined");
     insert(&store, &payment).await;
     assert_eq!(store.joins(&payment.id()).await.unwrap(), 0);
-    store.commit(join(waiter(&payment, "m-1", None))).await.unwrap();
+    store.commit(join(&payment, waiter(&payment, "m-1", None))).await.unwrap();
     // Who drives it goes on, and forgets nobody.
     store.commit(update(&mut payment)).await.unwrap();
     assert_eq!(store.joins(&payment.id()).await.unwrap(), 1);
@@ -131,8 +150,8 @@ async fn who_joins_while_it_is_taken_back_is_seen_or_refused(store: Store) {
         let payment = order(&format!("round-{round}"));
         insert(&store, &payment).await;
         let (rejecter, joiner) = (store.again().await, store.again().await);
-        let joining = waiter(&payment, "m-1", None);
-        let join = tokio::spawn(async move { joiner.commit(join(joining)).await });
+        let joining = join(&payment, waiter(&payment, "m-1", None));
+        let join = tokio::spawn(async move { joiner.commit(joining).await });
         let delete = PaymentWrite::Delete { id: payment.id(), expected: 0, joins: 0 };
         let deleted = rejecter.commit(just(delete)).await;
         let joined = join.await.unwrap();

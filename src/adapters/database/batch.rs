@@ -9,7 +9,6 @@ use super::entity::{audit, dead_letter, inbox, journal, mandate, outbox, payment
 use super::rows::Rows;
 use super::statements::Section;
 use crate::domain::mandate::{Mandate, mandate_id};
-use crate::domain::operation::OperationTag;
 use crate::domain::payment::Payment;
 use crate::ports::mandates::{LookAt, MandateWrite};
 use crate::ports::store::{Commit, PaymentWrite};
@@ -64,6 +63,10 @@ impl Batch {
         }
         for entry in &commit.outbox {
             self.rows(Section::Outbox).push(outbox::Model::from(entry));
+        }
+        if let Some(join) = &commit.join {
+            let values = [("id", text(&join.payment_id)), ("opener", text(&join.opener))];
+            self.rows(Section::Join).push_values(&values);
         }
         self.add_waiters(commit);
         // One id is one letter, however often it is written: several of a message's waiters are
@@ -135,13 +138,6 @@ impl Batch {
                 self.rows(Section::Waiters).push(waiter::Model::from(waiter));
             }
         }
-        // The version of its own payment says enough.
-        let own = commit.payment.as_ref().map(PaymentWrite::id);
-        let payments = once.into_iter().map(|(row_id, ..)| OperationTag::split(row_id).0);
-        let joined: BTreeSet<_> = payments.collect();
-        for payment_id in joined.into_iter().filter(|id| Some(*id) != own.as_deref()) {
-            self.rows(Section::Join).push_values(&[("id", text(payment_id))]);
-        }
     }
 }
 
@@ -185,9 +181,9 @@ impl Touched {
 
 fn keys(commit: &Commit) -> BTreeSet<(Table, String)> {
     let payment = commit.payment.iter().map(PaymentWrite::id);
-    let joined = commit.waiters.iter();
-    let joined = joined.map(|waiter| OperationTag::split(&waiter.payment_id).0.to_owned());
-    let payments = payment.chain(joined).map(|id| (Table::Payments, id));
+    let joined = commit.join.iter().map(|join| join.payment_id.clone());
+    let waited = commit.waiters.iter().map(|waiter| waiter.payment_id.clone());
+    let payments = payment.chain(joined).chain(waited).map(|id| (Table::Payments, id));
     let new = commit.inbox.iter().map(|entry| &entry.message_id);
     let inbox = new.chain(commit.rejected.iter().map(|(message_id, _)| message_id));
     let inbox = inbox.map(|id| (Table::Inbox, id.clone()));

@@ -17,7 +17,7 @@ pub(super) enum Section {
     UpdateMandate,
     /// Mandates that are to be looked at, made where they are not there.
     LookAt,
-    /// Payments that somebody joins: they must be in hand.
+    /// Payments that somebody joins: they must be in hand, and opened by this message still.
     Join,
     Inbox,
     Journal,
@@ -205,11 +205,11 @@ fn delete_payment(dialect: Dialect, given: Given) -> String {
 /// Locks them too, so that whoever ends one either sees who joined it or is seen by them. The
 /// version stays: whoever drives it loses no race to those who join.
 fn join(dialect: Dialect, given: Given) -> String {
-    let rows = dialect.table(&[Field::text("id")], given);
+    let rows = dialect.table(&[Field::text("id"), Field::text("opener")], given);
     let phases = phases(Phase::in_hand);
     format!(
         "UPDATE payments AS t SET joins = t.joins + 1 FROM {rows} \
-         WHERE t.id = n.id AND t.phase IN ({phases})"
+         WHERE t.id = n.id AND t.opener_message_id = n.opener AND t.phase IN ({phases})"
     )
 }
 
