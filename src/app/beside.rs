@@ -46,8 +46,8 @@ impl Engine {
     }
 
     /// Buyer and address as Amazon gives them; whatever goes wrong stops no payment. Asked for once
-    /// more where the line broke soon, which a kept one does of itself: reading moves nothing. An
-    /// Amazon that hangs is not waited for twice.
+    /// more where Amazon failed soon or the line broke, which a kept one does of itself: reading
+    /// moves nothing. An Amazon that hangs is not waited for twice.
     pub(super) async fn read_details(
         &self,
         account: &Account,
@@ -58,7 +58,11 @@ impl Engine {
         let began = self.clock.now_ms();
         let mut read = self.gateway.buyer(account, reference, token.as_ref()).await;
         let soon = self.clock.now_ms() - began <= self.policy.at_once_ms;
-        if soon && let Err(BuyerError::Fault(Fault::NotSent | Fault::Unknown)) = read {
+        let passing = matches!(
+            read,
+            Err(BuyerError::Fault(Fault::NotSent | Fault::Unavailable { .. } | Fault::Unknown))
+        );
+        if soon && passing {
             read = self.gateway.buyer(account, reference, token.as_ref()).await;
         }
         match read {
