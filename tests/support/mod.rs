@@ -26,7 +26,7 @@ use std::time::Duration;
 /// How often a wait looks, and how many times: a bound, so that a test ends, and never what is
 /// asserted. Generous, because the machine may be busy with other tests; and what takes long is
 /// looked at less often, because these are many.
-const LOOKS: usize = 300;
+const LOOKS: usize = 600;
 const SHORT_LOOKS: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const BETWEEN_LATE_LOOKS: Duration = Duration::from_millis(250);
