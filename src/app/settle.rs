@@ -210,6 +210,8 @@ impl Engine {
             match self.commit_surely(commit).await {
                 // Somebody joined meanwhile, and is rejected too. (In a commit of its own that
                 // could be lost: nobody drives a payment that is gone.)
+                // Was it done already, and nobody heard of it, then the opener's letter is there:
+                // nothing is taken back from who opened a payment of that name since.
                 Err(StoreError::Conflict) if self.joins_surely(&id).await? != joins => {}
                 other => return other,
             }

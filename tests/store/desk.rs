@@ -19,7 +19,7 @@ on_every_store!(
     a_payment_is_found_by_any_of_its_ids,
 );
 
-fn letter(id: &str, since: i64) -> DeadLetter {
+pub(crate) fn letter(id: &str, since: i64) -> DeadLetter {
     DeadLetter {
         id: id.to_owned(),
         reason: DeadLetterReason::Exhausted,

@@ -4,6 +4,7 @@ use amazon_pay_worker::domain::payment::{Payment, Phase};
 use amazon_pay_worker::ports::relay::Outbox as _;
 use amazon_pay_worker::ports::store::{Commit, Join, PaymentWrite, Store as _, StoreError, Waiter};
 
+use crate::desk::letter;
 use crate::fixtures::*;
 use crate::support::{Store, on_every_store};
 
@@ -15,6 +16,7 @@ on_every_store!(
     who_was_rejected_waits_no_more,
     nothing_is_taken_back_from_somebody_unseen,
     who_joins_while_it_is_taken_back_is_seen_or_refused,
+    what_was_taken_back_unheard_is_not_taken_back_from_who_came_since,
 );
 
 fn join(payment: &Payment, waiter: Waiter) -> Commit {
@@ -163,4 +165,24 @@ async fn who_joins_while_it_is_taken_back_is_seen_or_refused(store: Store) {
             other => panic!("round {round}: {other:?}"),
         }
     }
+}
+
+/// The new payment has the name and the version of the old one; the letter of the old one's opener
+/// tells them apart.
+async fn what_was_taken_back_unheard_is_not_taken_back_from_who_came_since(store: Store) {
+    let store = open(store).await;
+    let before = order("again");
+    store.commit(claim(&before)).await.unwrap();
+    let delete = PaymentWrite::Delete { id: before.id(), expected: before.version, joins: 0 };
+    let rejected = Commit {
+        rejected: vec![(before.opener.message_id.to_string(), "evt-r".to_owned())],
+        dead_letters: vec![letter("of the opener", NOW)],
+        ..just(delete)
+    };
+    store.commit(rejected.clone()).await.unwrap();
+    let mut since = order("again");
+    since.opener = asker("m-2");
+    store.commit(claim(&since)).await.unwrap();
+    assert!(matches!(store.commit(rejected).await, Err(StoreError::Conflict)));
+    assert_eq!(store.payment(&since.id()).await.unwrap(), Some(since));
 }
